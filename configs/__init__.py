@@ -1,0 +1,1 @@
+"""Presets: TOML files found by name (`--preset NAME`)."""

@@ -1,0 +1,1 @@
+"""Whole jobs on files, as plain functions."""

@@ -1,0 +1,43 @@
+"""What a front-end must do. An adapter imports its model inside its constructor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..camera import Camera
+from ..depth import Depth
+from ..instances import Instances
+from ..photo import Photo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownView:
+    """What the user knows of the camera; each value wins over any estimate. None = not known.
+
+    camera: intrinsics and pose. horizontal_fov_deg: of the oriented photo. camera_height_m: above the floor.
+    """
+
+    camera: Camera | None = None
+    horizontal_fov_deg: float | None = None
+    camera_height_m: float | None = None
+
+
+class Segmenter(Protocol):
+    """Finds the objects of a photo. `revision` changes whenever the same photo may give another result."""
+
+    name: str
+    revision: str
+
+    def segment(self, photo: Photo) -> Instances:
+        """Objects of the photo at the photo's own size; raises StageFailed if there is none."""
+
+
+class DepthEstimator(Protocol):
+    """Finds metric depth, intrinsics, gravity and the floor. `revision` as for a Segmenter."""
+
+    name: str
+    revision: str
+
+    def estimate(self, photo: Photo, instances: Instances, known: KnownView) -> Depth:
+        """Depth at the photo's own size, its camera posed so that the floor is y = 0 and y points up."""

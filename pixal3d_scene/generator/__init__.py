@@ -1,0 +1,1 @@
+"""From a crop volume to an object in the generator's cube."""

@@ -1,0 +1,71 @@
+"""The objects of a photo as a label map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, UInt16
+
+from .arrays import freeze
+from .errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One object of the photo.
+
+    mask_value: its value in the label map, 1 to 65535, kept from the user's own mask.
+    label: a word such as "armchair"; "object" where nobody knows.
+    score: confidence of the segmenter, 0 to 1.
+    flags: remarks such as "touches_border" or "tiny".
+    """
+
+    mask_value: int
+    label: str = "object"
+    score: float = 1.0
+    flags: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Unique ASCII name of its scene node, such as `armchair_03`."""
+        ascii_label = self.label.encode("ascii", "ignore").decode().lower()
+        word = "_".join("".join(c if c.isalnum() else " " for c in ascii_label).split())
+        return f"{word or 'object'}_{self.mask_value:02d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A region that a segmenter found and left out, with the reason."""
+
+    reason: str
+    area_px: int
+    centre_px: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instances:
+    """Label map of the oriented photo: 0 = no object, otherwise the `mask_value` of one of `items`.
+
+    items: sorted by mask_value; every one has at least one pixel.
+    """
+
+    label_map: UInt16[np.ndarray, "H W"]
+    items: tuple[Instance, ...]
+    source: str
+    rejected: tuple[Rejection, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        listed = [i.mask_value for i in self.items]
+        present = [int(v) for v in np.unique(self.label_map) if v]
+        if listed != present:
+            raise InputError(f"The label map holds the values {present}, but the instances are {listed}.")
+        freeze(self, "label_map")
+
+    def mask(self, mask_value: int) -> Bool[np.ndarray, "H W"]:
+        """Pixels of one object."""
+        return self.label_map == mask_value
+
+    def __len__(self) -> int:
+        return len(self.items)

@@ -1,0 +1,1 @@
+"""From assets to placements: scale, support, contact, the room shell."""

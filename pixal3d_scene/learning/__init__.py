@@ -1,0 +1,1 @@
+"""Composed rooms with ground truth (and, later, the training of the networks)."""

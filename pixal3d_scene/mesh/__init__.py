@@ -1,0 +1,1 @@
+"""Meshes: thin layers over existing libraries."""

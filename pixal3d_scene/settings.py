@@ -1,0 +1,134 @@
+"""One frozen tree of settings: defaults here, a preset over them, the user's file over that, flags on top."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import InputError
+
+Quality = Literal["draft", "standard", "high"]
+
+
+class _Tree(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PhotoSettings(_Tree):
+    max_megapixels: float = Field(50.0, gt=0, description="Larger photos are refused.")
+
+
+class SegmentSettings(_Tree):
+    segmenter: str = Field("regions", description="Name of the segmenter.")
+    max_objects: int = Field(12, ge=1, description="The most objects that an automatic segmenter returns.")
+    min_area_share: float = Field(0.003, gt=0, lt=1, description="Smaller regions are not objects.")
+
+
+class DepthSettings(_Tree):
+    estimator: str = Field("room_geometry", description="Name of the depth estimator.")
+    camera_height_m: float = Field(1.5, gt=0, description="Height of the camera where nothing tells it.")
+    fallback_fov_deg: float = Field(60.0, gt=0, lt=170, description="Field of view where nothing tells it.")
+
+
+class CropSettings(_Tree):
+    mode: Literal["exact", "naive"] = Field("exact", description="Exact crop camera, or the usual shortcut.")
+    margin: float = Field(1.1, ge=1.0, description="Half-side of the crop over half-extent of the mask.")
+    size_px: int = Field(512, ge=64, description="Side of the generator's picture.")
+
+
+class GenerateSettings(_Tree):
+    generator: str = Field("lift", description="Name of the generator.")
+    voxels: int = Field(128, ge=16, le=512, description="Grid of the lift generator along the longest side.")
+    max_faces: int = Field(20_000, ge=100, description="Meshes are simplified to this many triangles.")
+    texture_px: int = Field(512, ge=64, description="Side of an object's texture.")
+
+
+class LayoutSettings(_Tree):
+    snap_m: float = Field(0.15, ge=0, description="Largest gap to the floor or a support that is closed.")
+
+
+class ExportSettings(_Tree):
+    jpeg_quality: int = Field(90, ge=1, le=100, description="Of textures without alpha.")
+    room_shell: bool = Field(True, description="Floor and walls as nodes of the GLB.")
+
+
+class Settings(_Tree):
+    """All settings of a run; written into the manifest as they were resolved."""
+
+    preset: str = "embedded"
+    quality: Quality = "standard"
+    seed: int = Field(42, ge=0)
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    photo: PhotoSettings = PhotoSettings()
+    segment: SegmentSettings = SegmentSettings()
+    depth: DepthSettings = DepthSettings()
+    crop: CropSettings = CropSettings()
+    generate: GenerateSettings = GenerateSettings()
+    layout: LayoutSettings = LayoutSettings()
+    export: ExportSettings = ExportSettings()
+
+
+# What the one dial means; a config file or a flag overrides it.
+_QUALITY: dict[str, dict[str, Any]] = {
+    "draft": {"generate": {"voxels": 64, "max_faces": 6_000, "texture_px": 256}},
+    "standard": {},
+    "high": {"crop": {"size_px": 1024}, "generate": {"voxels": 192, "max_faces": 60_000, "texture_px": 1024}},
+}
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the presets that are installed."""
+    folder = resources.files("configs")
+    return tuple(sorted(f.name[: -len(".toml")] for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def resolve_settings(
+    *,
+    preset: str = "embedded",
+    quality: Quality = "standard",
+    config_file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Defaults < quality < preset < config file < overrides (a nested mapping such as {"seed": 7})."""
+    if preset not in preset_names():
+        raise InputError(f"There is no preset {preset!r}; choose one of: {', '.join(preset_names())}.")
+    if quality not in _QUALITY:
+        raise InputError(f"There is no quality {quality!r}; choose one of: {', '.join(_QUALITY)}.")
+    tree: dict[str, Any] = {"preset": preset, "quality": quality}
+    _merge(tree, _QUALITY[quality])
+    _merge(tree, _parse((resources.files("configs") / f"{preset}.toml").read_text(), f"preset {preset}"))
+    if config_file is not None:
+        if not config_file.is_file():
+            raise InputError(f"The config file {config_file} does not exist; check the name.")
+        _merge(tree, _parse(config_file.read_text(errors="replace"), str(config_file)))
+    _merge(tree, overrides or {})
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"There is no setting {key!r}; see docs/settings.md for those that exist.") from error
+        raise InputError(f"The setting {key!r} is not usable: {first['msg']} (got {first['input']!r}).") from error
+
+
+def _parse(text: str, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{origin} is not valid TOML: {error}.") from error
+
+
+def _merge(tree: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, Mapping):
+            branch = tree.setdefault(key, {})
+            if isinstance(branch, dict):
+                _merge(branch, value)
+                continue
+        tree[key] = value
