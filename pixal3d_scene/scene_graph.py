@@ -95,7 +95,7 @@ class SceneGraph:
         self.camera = camera
         self.room = room
         self.surfaces = tuple(surfaces)
-        self._graph = nx.DiGraph()
+        self._graph: nx.DiGraph[str] = nx.DiGraph()
         self._graph.add_node(self.ROOT)
         objects = tuple(objects)
         for item in objects:
