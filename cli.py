@@ -1,4 +1,358 @@
-"""placeholder"""
+"""The command line: parses, prints, exits. Every job is a function in `pipelines/`.
+
+Exit codes: 0 done, 2 bad input or flags, 3 machine not ready, 4 a stage failed or the output cannot be written,
+5 scene written but some objects fell back, 130 interrupted. Results on stdout, progress and remarks on stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.room import RoomRun
+    from pixal3d_scene.progress import Progress
+    from pixal3d_scene.settings import Settings
+
+app = typer.Typer(
+    name="pixal3d-scene",
+    help="A room photo in, a scene of separate, placed, engine-ready 3D objects out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
-def main() -> None: ...
+class Quality(StrEnum):
+    """Steps and resolution in one dial."""
+
+    draft = "draft"
+    standard = "standard"
+    high = "high"
+
+
+class Stage(StrEnum):
+    """Stages that can be made again."""
+
+    segment = "segment"
+    depth = "depth"
+    generate = "generate"
+    place = "place"
+    export = "export"
+
+
+PhotosArgument = Annotated[list[Path], typer.Argument(help="Photo files, or folders of photos.", show_default=False)]
+OutOption = Annotated[Path, typer.Option("-o", "--out", help="Run folder; with several photos OUT/NAME for each.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks.")]
+VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Every remark, and a trace after an error.")]
+_INPUT, _OPTIONS, _RESUME = "Your own data", "Options", "Resume"
+
+
+@app.command()
+def run(
+    photos: PhotosArgument,
+    out: OutOption = Path("runs"),
+    masks: Annotated[Path | None, typer.Option(help="Label map of the photo (PNG).", rich_help_panel=_INPUT)] = None,
+    depth: Annotated[
+        Path | None, typer.Option(help="Depth: PNG in mm, NPY or NPZ (key depth) in m.", rich_help_panel=_INPUT)
+    ] = None,
+    camera: Annotated[
+        Path | None, typer.Option(help="Camera JSON: width, height, K, T_world_from_cam.", rich_help_panel=_INPUT)
+    ] = None,
+    fov: Annotated[
+        float | None, typer.Option(help="Horizontal field of view in degrees.", rich_help_panel=_INPUT)
+    ] = None,
+    camera_height: Annotated[
+        float | None, typer.Option(help="Height of the camera above the floor in m.", rich_help_panel=_INPUT)
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Which models.")] = "embedded",
+    quality: Annotated[Quality, typer.Option(help="Steps and resolution.")] = Quality.standard,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same result.", show_default=False)] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", show_default=False)] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    max_megapixels: Annotated[float | None, typer.Option(help="Refuse larger photos.", show_default=False)] = None,
+    redo: Annotated[
+        Stage | None, typer.Option(help="Make this stage and those after it again.", rich_help_panel=_RESUME)
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Generate only this object again, keep the others.", rich_help_panel=_RESUME),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and write nothing.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Reconstruct rooms from photos."""
+    with _exit_codes(verbose):
+        from pipelines.given_files import GivenFiles
+        from pipelines.room import find_photos, plan_room, run_folders, run_room
+        from pixal3d_scene.errors import InputError
+
+        settings = _settings(preset, quality, config, seed, device, max_megapixels)
+        found = find_photos(photos)
+        folders = run_folders(found, out)
+        if len(found) > 1 and (masks or depth or camera):
+            raise InputError("--masks, --depth and --camera belong to one photo; run the photos one by one.")
+        given = GivenFiles(masks=masks, depth=depth, camera=camera, fov_deg=fov, camera_height_m=camera_height)
+        if dry_run:
+            plans = [plan_room(p, f, settings, given) for p, f in zip(found, folders, strict=True)]
+            _print_json(plans[0] if len(plans) == 1 else plans) if as_json else _print_plans(plans)
+            return
+        runs, errors = [], []
+        for photo, folder in zip(found, folders, strict=True):
+            try:
+                with _progress(photo.name, show=not quiet and not as_json) as progress:
+                    done = run_room(
+                        photo, folder, settings, given_files=given,
+                        redo=redo.value if redo else None, only=frozenset(only or ()), progress=progress,
+                    )  # fmt: skip
+            except Exception as error:
+                # One bad photo must not end the night: the others go on, the worst exit code is kept.
+                if len(found) == 1:
+                    raise
+                errors.append((photo, error))
+                _remark(f"{photo}: {error}")
+                continue
+            runs.append(done)
+            if not as_json:
+                _print_run(done, quiet=quiet, verbose=verbose)
+        if as_json:
+            documents = [_run_facts(r) for r in runs]
+            failed = [{"photo": str(p), "error": str(e)} for p, e in errors]
+            _print_json(documents[0] if len(found) == 1 else {"runs": documents, "failed": failed})
+        if errors:
+            raise errors[0][1]
+        if any(r.fell_back for r in runs):
+            raise typer.Exit(5)
+
+
+@app.command()
+def demo(
+    out: OutOption = Path("demo-run"),
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Reconstruct the example room that comes with the project."""
+    with _exit_codes(verbose):
+        from pipelines.demo import run_demo
+
+        with _progress("example room", show=not quiet) as progress:
+            done = run_demo(out, _settings("embedded", Quality.standard), progress=progress)
+        _print_run(done, quiet=quiet, verbose=verbose)
+        print(f"\nOpen {done.folder / 'report.html'} in a browser,")
+        print(f"or {done.folder / 'scene.glb'} in Blender, Godot, Unity, Unreal or any glTF viewer.")
+
+
+@app.command()
+def inspect(
+    folder: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show the objects, scores and warnings of a finished run."""
+    with _exit_codes(verbose):
+        from pipelines.inspect_run import read_run
+
+        facts = read_run(folder)
+        if as_json:
+            _print_json(facts)
+            return
+        _print_objects(facts["objects"])
+        for note in facts["notes"]:
+            print(f"- {note}")
+
+
+@app.command()
+def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
+    """Check whether this machine can run the job, and say what to type if not."""
+    with _exit_codes(verbose):
+        from pipelines.doctor import examine
+
+        checks = examine()
+        if as_json:
+            _print_json([c.facts() for c in checks])
+        else:
+            for check in checks:
+                remedy = f"  -> {check.remedy}" if check.remedy else ""
+                print(f"{check.state:8} {check.name:22} {check.value}{remedy}")
+        if any(c.state == "missing" for c in checks):
+            raise typer.Exit(3)
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[Path, typer.Argument(help="Folder of rooms with ground truth.", show_default=False)],
+    runs: Annotated[Path, typer.Argument(help="Folder of run folders with the same names.", show_default=False)],
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Score run folders against rooms with ground truth (protocol P-Room)."""
+    with _exit_codes(verbose):
+        from pipelines import evaluate as protocol
+
+        evaluation = protocol.evaluate(truth, runs)
+        if as_json:
+            _print_json(protocol.as_json(evaluation))
+        else:
+            header, *rows = protocol.table_rows(evaluation)
+            _print_table(header, rows)
+
+
+def _settings(
+    preset: str,
+    quality: Quality,
+    config: Path | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    max_megapixels: float | None = None,
+) -> Settings:
+    from pixal3d_scene.settings import resolve_settings
+
+    overrides: dict[str, Any] = {}
+    if seed is not None:
+        overrides["seed"] = seed
+    if device is not None:
+        overrides["device"] = device
+    if max_megapixels is not None:
+        overrides["photo"] = {"max_megapixels": max_megapixels}
+    return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
+
+
+@contextmanager
+def _exit_codes(verbose: bool) -> Iterator[None]:
+    """The one place where errors become exit codes."""
+    from pixal3d_scene import errors
+
+    codes = {errors.InputError: 2, errors.BackendMissing: 3, errors.StageFailed: 4, errors.OutputError: 4}
+    try:
+        yield
+    except errors.SceneError as error:
+        if verbose:
+            import traceback
+
+            traceback.print_exc()
+        _remark(f"error: {error}")
+        raise typer.Exit(next((c for kind, c in codes.items() if isinstance(error, kind)), 4)) from error
+    except KeyboardInterrupt:
+        _remark("interrupted; finished stages are kept, run the same command again to go on.")
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+
+
+@contextmanager
+def _progress(title: str, *, show: bool) -> Iterator[Progress]:
+    """A Rich bar on stderr with the time left; silent where nobody looks."""
+    from pixal3d_scene.progress import Silent
+
+    if not show or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield _Bar(bar, title)
+
+
+class _Bar:
+    """`pixal3d_scene.progress.Progress` drawn by Rich."""
+
+    def __init__(self, bar: Any, title: str) -> None:
+        self.bar, self.title, self.task = bar, title, None
+
+    def start(self, stage: str, total: int) -> None:
+        self.task = self.bar.add_task(f"{self.title}: {stage}", total=total, detail="")
+
+    def step(self, detail: str = "") -> None:
+        self.bar.update(self.task, advance=1, detail=detail)
+
+    def finish(self) -> None:
+        self.bar.remove_task(self.task)
+
+
+def _run_facts(run: RoomRun) -> dict[str, Any]:
+    return {
+        "folder": str(run.folder),
+        "objects": list(run.objects),
+        "notes": list(run.notes),
+        "fell_back": list(run.fell_back),
+        "resumed": run.resumed,
+        "seconds": round(run.seconds, 2),
+    }
+
+
+def _print_run(run: RoomRun, *, quiet: bool, verbose: bool) -> None:
+    state = "is up to date" if run.resumed else f"{len(run.objects)} objects in {run.seconds:.1f} s"
+    print(f"{run.folder}: {state}")
+    if quiet:
+        return
+    _print_objects(run.objects)
+    for note in run.notes:
+        _remark(f"note: {note}")
+    for item in run.objects:
+        for warning in item["warnings"] if verbose else ():
+            _remark(f"{item['name']}: {warning}")
+    if run.fell_back:
+        _remark(f"warning: fell back to a simpler generator: {', '.join(run.fell_back)}")
+
+
+def _print_objects(objects: Any) -> None:
+    rows = [
+        [o["name"], o["status"], f"{o['relation']} {o['parent']}", " x ".join(f"{s:.2f}" for s in o["size_m"]),
+         str(len(o["warnings"]) or "")]
+        for o in objects
+    ]  # fmt: skip
+    _print_table(["object", "status", "stands", "size in m", "warnings"], rows)
+
+
+def _print_plans(plans: list[dict[str, Any]]) -> None:
+    for plan in plans:
+        stages = ", ".join(f"{name}: {what}" for name, what in plan["stages"].items())
+        print(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
+        print(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    # A pipe has no width: rows must not be folded there.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))
+
+
+def _remark(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -83,11 +83,9 @@ def _plan_crop(
     corners_px = outline_corners_px(mask)
     if mode == "exact":
         camera, R_cropcam_from_cam = exact_crop_camera(depth.camera, corners_px, size_px=size_px, margin=margin)
-    else:
-        camera, R_cropcam_from_cam = naive_crop_camera(depth.camera, corners_px, size_px=size_px, margin=margin)
-    if mode == "exact":
         A = camera.K @ R_cropcam_from_cam.as_matrix() @ np.linalg.inv(depth.camera.K)
     else:
+        camera, R_cropcam_from_cam = naive_crop_camera(depth.camera, corners_px, size_px=size_px, margin=margin)
         A = _axis_aligned_crop(corners_px, size_px=size_px, margin=margin)
     rgb = warp_picture(photo.image, A, (size_px, size_px), Image.Resampling.BICUBIC)
     alpha = warp_picture(Image.fromarray(mask.astype(np.uint8) * 255), A, (size_px, size_px), Image.Resampling.BILINEAR)
@@ -144,11 +142,16 @@ def exact_crop_camera(
 def naive_crop_camera(
     camera: Camera, corners_px: Float[np.ndarray, "n 2"], *, size_px: int, margin: float
 ) -> tuple[Camera, Rotation]:
-    """The usual shortcut, for comparison: pretend that the optical axis goes through the crop's centre."""
+    """The usual shortcut, for comparison: cut out a square and pretend that its camera looked through its middle.
+
+    The picture is not warped, so away from the photo's middle its pixels lie on other rays than this camera says.
+    """
     A = _axis_aligned_crop(corners_px, size_px=size_px, margin=margin)
+    middle_px = (corners_px.min(axis=0) + corners_px.max(axis=0)) / 2
+    R = look_along(camera.rays_through(middle_px), np.array([0.0, -1.0, 0.0]))
+    pose = camera.T_world_from_cam * RigidTransform.from_rotation(R.inv())
     focal_px = float(camera.K[0, 0] * A[0, 0])
-    crop_camera = Camera.from_focal(focal_px=focal_px, size_px=(size_px, size_px)).at(camera.T_world_from_cam)
-    return crop_camera, Rotation.identity()
+    return Camera.from_focal(focal_px=focal_px, size_px=(size_px, size_px)).at(pose), R
 
 
 def _axis_aligned_crop(

@@ -51,7 +51,7 @@ class Raycaster:
         if len(self._faces):
             TriangleMesh(self._scene, self._vertices[self._faces].astype(np.float32))
 
-    def cast(self, origins: Float[np.ndarray, "*n 3"], directions: Float[np.ndarray, "*n 3"]) -> Hits:
+    def cast(self, origins: Float[np.ndarray, "*#n 3"], directions: Float[np.ndarray, "*n 3"]) -> Hits:
         """The first triangle that each ray `origin + t * direction`, t > 0, meets."""
         shape = np.shape(directions)[:-1]
         d = np.ascontiguousarray(np.asarray(directions, dtype=np.float64).reshape(-1, 3))
@@ -87,7 +87,7 @@ class Raycaster:
             q = np.cross(s, e1)
             w = np.einsum("ij,ij->i", d, q) * inverse
             t = np.einsum("ij,ij->i", e2, q) * inverse
-        bary = np.clip(np.nan_to_num(np.stack([1 - v - w, v, w], axis=-1)), 0, 1)
+            bary = np.clip(np.nan_to_num(np.stack([1 - v - w, v, w], axis=-1)), 0, 1)
         return np.nan_to_num(t), bary
 
 

@@ -1,0 +1,61 @@
+"""The user's own masks, depth and camera: files in, adapters for the front-end out, all checked up front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixal3d_scene.camera import Camera
+from pixal3d_scene.errors import InputError
+from pixal3d_scene.frontend.given import GivenDepth, GivenMasks
+from pixal3d_scene.frontend.given_camera import read_camera
+from pixal3d_scene.frontend.given_depth import read_depth
+from pixal3d_scene.frontend.given_masks import read_masks
+from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
+from pixal3d_scene.photo import Photo
+from pixal3d_scene.settings import DepthSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenFiles:
+    """Paths and numbers as the user gave them; None where nothing was given."""
+
+    masks: Path | None = None
+    depth: Path | None = None
+    camera: Path | None = None
+    fov_deg: float | None = None
+    camera_height_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What takes the place of a model (None where nothing does), and what is known of the camera."""
+
+    segmenter: Segmenter | None
+    depth: DepthEstimator | None
+    known: KnownView
+    notes: tuple[str, ...]
+
+
+def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Given:
+    """Check everything against the oriented photo; raises InputError before anything is written."""
+    if files.fov_deg is not None:
+        Camera.from_fov(horizontal_fov_deg=files.fov_deg, size_px=photo.size_px)  # raises where it makes no sense
+    if files.camera_height_m is not None and not 0 < files.camera_height_m < 100:
+        raise InputError(f"A camera height of {files.camera_height_m:g} m is not usable; give metres above the floor.")
+    notes: tuple[str, ...] = ()
+    camera = None
+    if files.camera is not None:
+        given_camera = read_camera(files.camera, photo.size_px)
+        camera, notes = given_camera.camera, given_camera.notes
+    segmenter = depth = None
+    if files.masks is not None:
+        read_masks(files.masks, photo.size_px)
+        segmenter = GivenMasks(files.masks)
+    if files.depth is not None:
+        read_depth(files.depth, Camera.from_fov(horizontal_fov_deg=60, size_px=photo.size_px))
+        depth = GivenDepth(
+            files.depth, camera_height_m=settings.camera_height_m, fallback_fov_deg=settings.fallback_fov_deg
+        )
+    known = KnownView(camera=camera, horizontal_fov_deg=files.fov_deg, camera_height_m=files.camera_height_m)
+    return Given(segmenter=segmenter, depth=depth, known=known, notes=notes)

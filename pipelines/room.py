@@ -1,0 +1,258 @@
+"""One photo in, one run folder out: reads, resumes, reconstructs, writes. See `docs/run-folder.md`."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pixal3d_scene import __version__
+from pixal3d_scene.errors import InputError
+from pixal3d_scene.export.facts import scene_facts
+from pixal3d_scene.export.glb import object_glb, scene_glb
+from pixal3d_scene.models import Models, load_models
+from pixal3d_scene.photo import Photo, read_photo
+from pixal3d_scene.progress import Progress
+from pixal3d_scene.reconstruct import STAGES, Reconstruction, reconstruct, stage_keys
+from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
+from pixal3d_scene.run_folder import RunFolder, RunFolderStore
+from pixal3d_scene.settings import Settings
+
+from .given_files import Given, GivenFiles, read_given
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+_VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRun:
+    """What a run left behind. resumed: nothing had to be done. fell_back: objects with another generator."""
+
+    folder: Path
+    objects: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+    fell_back: tuple[str, ...]
+    resumed: bool
+    seconds: float
+
+
+def run_room(
+    photo_path: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    given_files: GivenFiles | None = None,
+    redo: str | None = None,
+    only: frozenset[str] = frozenset(),
+    progress: Progress,
+) -> RoomRun:
+    """Reconstruct `photo_path` into the run folder `out`.
+
+    redo: this stage and those after it are made again. only: names of objects to generate again, the others
+    are kept. Raises InputError before anything is written, OutputError with the folder left as it was.
+    """
+    started = time.perf_counter()
+    photo = read_photo(photo_path, max_megapixels=settings.photo.max_megapixels)
+    given = read_given(given_files or GivenFiles(), photo, settings.depth)
+    models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
+    keys = stage_keys(photo, models, settings, given.known)
+    folder = RunFolder(out)
+    if only and not folder.has("generate", keys["generate"]):
+        raise InputError(
+            f"--only needs a finished run with the same settings in {out}; run the same command without it first."
+        )
+    if redo is not None or only:
+        folder.forget(redo or "place")
+    if folder.has("export", keys["export"]) and not only:
+        return _finished(folder, started)
+    return _reconstruct(photo, models, settings, given, folder, keys, only, progress, started)
+
+
+def plan_room(photo_path: Path, out: Path, settings: Settings, given_files: GivenFiles) -> dict[str, Any]:
+    """What `run_room` would do, as plain facts; writes nothing."""
+    photo = read_photo(photo_path, max_megapixels=settings.photo.max_megapixels)
+    given = read_given(given_files, photo, settings.depth)
+    models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
+    keys = stage_keys(photo, models, settings, given.known)
+    folder = RunFolder(out)
+    return {
+        "photo": photo.file_name,
+        "size_px": list(photo.size_px),
+        "out": str(out),
+        "segmenter": models.segmenter.name,
+        "depth": models.depth.name,
+        "generator": models.generator.name,
+        "stages": {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in STAGES},
+        "notes": list(photo.notes),
+    }
+
+
+def find_photos(paths: list[Path]) -> list[Path]:
+    """Photo files of a list of files and folders; raises InputError where a folder has none."""
+    photos: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            photos.append(path)
+            continue
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
+        if not inside:
+            raise InputError(f"The folder {path} has no photos ({', '.join(PHOTO_SUFFIXES)}); give another one.")
+        photos += inside
+    return photos
+
+
+def run_folders(photos: list[Path], out: Path) -> list[Path]:
+    """OUT itself for one photo, OUT/STEM for several; raises InputError where two share a stem."""
+    if len(photos) == 1:
+        return [out]
+    folders = [out / p.stem for p in photos]
+    for i, folder in enumerate(folders):
+        if folder in folders[:i]:
+            raise InputError(f"Two photos are named {folder.name}; rename one or run them separately.")
+    return folders
+
+
+def _finished(folder: RunFolder, started: float) -> RoomRun:
+    facts = json.loads((folder.path / "scene.json").read_text())
+    report = json.loads((folder.path / "report.json").read_text())
+    return RoomRun(
+        folder=folder.path,
+        objects=tuple(facts["objects"]),
+        notes=tuple(report["notes"]),
+        fell_back=tuple(report["fell_back"]),
+        resumed=True,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _reconstruct(
+    photo: Photo,
+    models: Models,
+    settings: Settings,
+    given: Given,
+    folder: RunFolder,
+    keys: Mapping[str, str],
+    only: frozenset[str],
+    progress: Progress,
+    started: float,
+) -> RoomRun:
+    store = RunFolderStore(folder, keys, only=only)
+    placed = time.perf_counter()
+    result = reconstruct(photo, models, settings, known=given.known, progress=progress, store=store)
+    place_seconds = time.perf_counter() - placed - sum(store.seconds.values())
+    folder.finish("place", keys["place"], [], seconds=place_seconds)
+    exported = time.perf_counter()
+    progress.start("export", 1)
+    notes = (*photo.notes, *given.notes, *result.instances.notes, *result.depth.notes, *result.room.notes)
+    files = _files(result, settings, notes, _stage_records(folder, store))
+    folder.manifest["versions"] = _versions()
+    folder.manifest["settings"] = settings.model_dump()
+    folder.write(files)
+    kept_files = [f for s in folder.manifest["stages"].values() for f in s["files"]]
+    folder.remove_stale([*files, *kept_files])
+    folder.finish("export", keys["export"], files, seconds=time.perf_counter() - exported)
+    progress.step()
+    progress.finish()
+    return RoomRun(
+        folder=folder.path,
+        objects=tuple(json.loads(files["scene.json"])["objects"]),
+        notes=notes,
+        fell_back=tuple(_name_of(result, a.mask_value) for a in result.fallbacks),
+        resumed=False,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _files(
+    result: Reconstruction, settings: Settings, notes: tuple[str, ...], stages: tuple[StageRecord, ...]
+) -> dict[str, bytes]:
+    """Every file of the product by its name in the run folder."""
+    quality = settings.export.jpeg_quality
+    run = RunResult(
+        photo=result.photo,
+        instances=result.instances,
+        depth=result.depth,
+        scene=result.scene,
+        crops=result.volumes,
+        stages=stages,
+        settings=settings.model_dump(),
+        versions=_versions(),
+        licences={"pixal3d-scene": "Apache-2.0"},
+        notes=notes,
+    )
+    report = report_facts(run) | {
+        "notes": list(notes),
+        "fell_back": [_name_of(result, a.mask_value) for a in result.fallbacks],
+    }
+    files = {
+        "scene.glb": scene_glb(
+            result.scene, photo=result.photo, jpeg_quality=quality, room_shell=settings.export.room_shell
+        ),
+        "scene.json": _json(scene_facts(result.scene, result.photo)),
+        "instances.png": _instances_png(result),
+        "depth.png": _depth_png(result),
+        "report.html": report_html(run).encode(),
+        "report.json": _json(report),
+    }
+    for volume in result.volumes:
+        files[f"crops/{volume.name}.png"] = _png(Image.fromarray(np.asarray(volume.rgba)))
+    for item in result.scene.objects:
+        if item.mesh_node is not None:
+            files[f"objects/{item.name}.glb"] = object_glb(item, jpeg_quality=quality)
+    return files
+
+
+def _instances_png(result: Reconstruction) -> bytes:
+    label_map = np.asarray(result.instances.label_map)
+    return _png(Image.fromarray(label_map.astype(np.uint8) if label_map.max() < 256 else label_map))
+
+
+def _depth_png(result: Reconstruction) -> bytes:
+    depth = result.depth
+    millimetres = np.where(depth.valid, np.clip(depth.z_m * 1000, 1, 65535), 0)
+    return _png(Image.fromarray(millimetres.round().astype(np.uint16)))
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _stage_records(folder: RunFolder, store: RunFolderStore) -> tuple[StageRecord, ...]:
+    return tuple(
+        StageRecord(
+            name=stage,
+            seconds=entry["seconds"],
+            status="done" if stage in store.seconds or stage == "place" else "kept",
+            peak_memory_bytes=entry["peak_memory_bytes"],
+        )
+        for stage, entry in folder.manifest["stages"].items()
+    )
+
+
+def _name_of(result: Reconstruction, mask_value: int) -> str:
+    return next(i.name for i in result.instances.items if i.mask_value == mask_value)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"pixal3d-scene": __version__, "python": platform.python_version()}
+    for name in _VERSIONS_OF:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

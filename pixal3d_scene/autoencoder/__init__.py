@@ -1,0 +1,1 @@
+"""Between latents and geometry: structure, shape and texture networks, the flexible dual grid, PBR voxels."""

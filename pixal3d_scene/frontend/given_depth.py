@@ -1,0 +1,104 @@
+"""The user's own depth: a PNG (mm), NPY (m) or NPZ (key `depth`, m) in, `Depth` along cam z in metres out."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from ..camera import Camera
+from ..depth import Depth
+from ..errors import InputError
+from .given_picture import check_size, open_picture_of_photo, read_bytes
+
+_NPZ_KEY = "depth"
+_FARTHEST_PLAUSIBLE_M = 200.0
+
+
+def read_depth(path: Path, camera: Camera) -> Depth:
+    """Depth along +z of `camera`, one value per pixel of the oriented photo, which has `camera.size_px`.
+
+    PNG: 16 bit, millimetres, 0 = not known. NPY, or NPZ with the key `depth`: metres, where NaN, infinite and
+    values <= 0 mean not known. Pickled content is never loaded.
+    Raises InputError for a missing or damaged file, another size, other content, or no valid pixel at all.
+    """
+    if path.suffix.lower() in (".npy", ".npz"):
+        z_m = _read_numpy(path, camera.size_px)
+    else:
+        z_m = _read_millimetres(path, camera.size_px)
+    # Compared as float32, as it is stored: a value that overflows there is not valid either.
+    with np.errstate(over="ignore", invalid="ignore"):
+        z_m = z_m.astype(np.float32)
+    valid = np.isfinite(z_m) & (z_m > 0)
+    ignored = int(valid.size - valid.sum())
+    if ignored == valid.size:
+        raise InputError(
+            f"The depth {path} has no valid pixel: all are zero, negative or not finite; "
+            "give metres (NPY, NPZ) or millimetres (16 bit PNG)."
+        )
+    notes: list[str] = []
+    if ignored:
+        notes.append(
+            f"{ignored} of {valid.size} depth values in {path.name} are zero, negative or not finite; ignored."
+        )
+    median_m = float(np.median(z_m[valid]))
+    if median_m > _FARTHEST_PLAUSIBLE_M:
+        notes.append(
+            f"The median depth in {path.name} is {median_m:.0f} m, too much for a room; "
+            "NPY and NPZ are read as metres, PNG as millimetres."
+        )
+    return Depth(
+        z_m=np.where(valid, z_m, np.float32(0)), valid=valid, camera=camera, source="given", notes=tuple(notes)
+    )
+
+
+def _read_millimetres(path: Path, size_px: tuple[int, int]) -> np.ndarray:
+    image = open_picture_of_photo(path, size_px, what="depth")
+    if image.mode != "I" and not image.mode.startswith("I;16"):
+        raise InputError(
+            f"The depth {path} is a picture of mode {image.mode}, not 16 bit grey; "
+            "give a 16 bit PNG in millimetres, or NPY or NPZ in metres."
+        )
+    return np.asarray(image).astype(np.float64) / 1000
+
+
+def _read_numpy(path: Path, size_px: tuple[int, int]) -> np.ndarray:
+    """(H, W) float64, metres."""
+    content = _load(read_bytes(path, what="depth"), path)
+    if isinstance(content, dict):
+        if _NPZ_KEY not in content:
+            found = ", ".join(sorted(content)) or "none at all"
+            raise InputError(f"The depth {path} has no key {_NPZ_KEY!r}, only {found}; save it under {_NPZ_KEY!r}.")
+        content = content[_NPZ_KEY]
+    if content.dtype.kind not in "fiu":
+        raise InputError(f"The depth {path} holds {content.dtype} values, not plain numbers; give metres as float32.")
+    if content.ndim == 3 and 1 in (content.shape[0], content.shape[2]):
+        content = content[0] if content.shape[0] == 1 else content[..., 0]
+    if content.ndim != 2:
+        raise InputError(f"The depth {path} has the shape {content.shape}; give one value per pixel, (height, width).")
+    check_size(path, (content.shape[1], content.shape[0]), size_px, what="depth")
+    return content.astype(np.float64)
+
+
+def _load(data: bytes, path: Path) -> np.ndarray | dict[str, np.ndarray]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = np.load(io.BytesIO(data), allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return content
+            with content:
+                # Only what is used is decompressed, so that the other members cannot do harm.
+                return {k: content[k] if k == _NPZ_KEY else np.zeros(0) for k in content.files}
+    except Exception as error:  # the parsers of NumPy and zipfile raise almost anything for foreign bytes
+        raise InputError(
+            f"The depth {path} cannot be read as a NumPy file ({_first_line(error)}); "
+            "save it again with numpy.save or numpy.savez, numbers only."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:120] if lines else type(error).__name__

@@ -1,0 +1,159 @@
+"""The room as a box from one photo: picture, free pixels and posed camera in, wall distances and shell depth out.
+
+Axes of the box ("room"): ahead, right, up, with the camera above the origin; m. `ahead` is the wall direction
+nearest to the camera's heading. The box is the one whose five visible faces split the picture into the most
+even colours, as in layout estimation by Hedau, Hoiem and Forsyth, "Recovering the Spatial Layout of Cluttered
+Rooms", ICCV 2009 (section 3), with a likelihood of colours in place of their learned labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from ..camera import Camera
+from ..frames import WORLD_UP
+
+FLOOR, CEILING, AHEAD, LEFT, RIGHT = range(5)
+
+_WORKING_SIDE_PX = 160
+_COLOUR_SAMPLES = 150.0  # pixels of one surface are not independent: so many of them speak
+_LOG_SIGMA = {"ahead_m": 0.5, "left_m": 0.6, "right_m": 0.6, "ceiling_m": 0.12}
+_USUAL_M = {"ahead_m": 4.5, "left_m": 2.5, "right_m": 2.5, "ceiling_m": 2.6}
+_STEPS = {"ahead_m": 28, "left_m": 20, "right_m": 20, "ceiling_m": 12}
+_LIMITS_M = {"ahead_m": (1.2, 12.0), "left_m": (0.6, 8.0), "right_m": (0.6, 8.0), "ceiling_m": (2.1, 4.0)}
+_NEVER_M = 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomBox:
+    """R_room_from_cam: rows are the ahead, right and up directions in cam. Distances from the camera, m;
+    ceiling_m above the floor."""
+
+    R_room_from_cam: Float[np.ndarray, "3 3"]
+    camera_height_m: float
+    ahead_m: float
+    left_m: float
+    right_m: float
+    ceiling_m: float
+
+    def faces_depth_m(self, rays_room: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "5 *n"]:
+        """Depth along cam z (rays have z = 1 in cam) at which each ray meets each face's plane; huge if never."""
+        ahead, right, up = rays_room[..., 0], rays_room[..., 1], rays_room[..., 2]
+        towards = np.stack([-up, up, ahead, -right, right])
+        distance_m = np.array(
+            [self.camera_height_m, self.ceiling_m - self.camera_height_m, self.ahead_m, self.left_m, self.right_m]
+        ).reshape(5, *([1] * (towards.ndim - 1)))
+        return np.where(towards > distance_m / _NEVER_M, distance_m / np.maximum(towards, 1e-12), _NEVER_M)
+
+    def shell(self, camera: Camera) -> tuple[Float[np.ndarray, "H W"], Int[np.ndarray, "H W"]]:
+        """Depth along cam z of the empty room for every pixel, and the face that is seen there."""
+        depths = self.faces_depth_m(camera.rays_cam() @ self.R_room_from_cam.T)
+        return depths.min(axis=0), depths.argmin(axis=0)
+
+
+def room_axes(camera: Camera, yaw_rad: float) -> Float[np.ndarray, "3 3"]:
+    """`R_room_from_cam`: the level heading of the camera turned by `yaw_rad` to the left, its right, and up."""
+    forward_world = camera.T_world_from_cam.rotation.apply([0.0, 0.0, 1.0])
+    level = forward_world - (forward_world @ WORLD_UP) * WORLD_UP
+    if np.linalg.norm(level) < 1e-3:  # straight down or up: the photo's upper edge is ahead
+        level = camera.T_world_from_cam.rotation.apply([0.0, -1.0, 0.0]) * [1.0, 0.0, 1.0]
+    ahead = Rotation.from_rotvec(yaw_rad * WORLD_UP).apply(level / np.linalg.norm(level))
+    axes_world = np.stack([ahead, np.cross(ahead, WORLD_UP), WORLD_UP])
+    return np.asarray(axes_world @ camera.T_world_from_cam.rotation.as_matrix())
+
+
+def fit_room_box(
+    rgb: UInt8[np.ndarray, "H W 3"],
+    free: Bool[np.ndarray, "H W"],
+    camera: Camera,
+    *,
+    yaw_rad: float,
+    feet_room_m: Float[np.ndarray, "n 2"],
+) -> RoomBox:
+    """The box whose faces have the most even colours on the `free` pixels (those of no object).
+
+    feet_room_m: (ahead, right) where objects seem to stand; most of them are within the walls.
+    """
+    height_m = float(camera.centre_world[1])
+    usual = dict(_USUAL_M)
+    if len(feet_room_m):
+        usual["ahead_m"] = float(np.clip(1.2 * np.percentile(feet_room_m[:, 0], 80), 2.0, 8.0))
+    usual["ceiling_m"] = max(usual["ceiling_m"], height_m + 0.8)
+    box = RoomBox(R_room_from_cam=room_axes(camera, yaw_rad), camera_height_m=height_m, **usual)
+    evidence = _Evidence(rgb, free, camera, box.R_room_from_cam, feet_room_m, usual)
+    best_cost = evidence.cost(box)
+    for _ in range(3):
+        before = best_cost
+        for name, steps in _STEPS.items():
+            low, high = _LIMITS_M[name]
+            if name == "ceiling_m":
+                low, high = max(low, height_m + 0.3), max(high, height_m + 1.5)
+            for value in np.geomspace(low, high, steps):
+                candidate = replace(box, **{name: float(value)})
+                cost = evidence.cost(candidate)
+                if cost < best_cost:
+                    box, best_cost = candidate, cost
+        if before - best_cost < 1e-3:
+            break
+    return box
+
+
+class _Evidence:
+    """Minus the logarithm of the posterior of a box: colours per face, feet inside, usual distances."""
+
+    def __init__(
+        self,
+        rgb: UInt8[np.ndarray, "H W 3"],
+        free: Bool[np.ndarray, "H W"],
+        camera: Camera,
+        R_room_from_cam: Float[np.ndarray, "3 3"],
+        feet_room_m: Float[np.ndarray, "n 2"],
+        usual_m: dict[str, float],
+    ) -> None:
+        from skimage.color import rgb2lab
+
+        shrink = max(camera.size_px) / _WORKING_SIDE_PX
+        size_px = (max(8, round(camera.size_px[0] / shrink)), max(8, round(camera.size_px[1] / shrink)))
+        small = Image.fromarray(np.asarray(rgb)).resize(size_px, Image.Resampling.BOX)
+        share = Image.fromarray(np.asarray(free, dtype=np.float32)).resize(size_px, Image.Resampling.BOX)
+        clear = np.asarray(share) > 0.95
+        lab = rgb2lab(np.asarray(small))[clear] * [0.5, 1.0, 1.0]  # light falls unevenly: hue says more
+        self._rays_room = camera.resized(size_px).rays_cam()[clear] @ R_room_from_cam.T
+        first = np.concatenate([np.ones((len(lab), 1)), lab], axis=1)
+        i, j = np.triu_indices(4)
+        self._moments = first[:, i] * first[:, j]  # (n, 10)
+        self._feet, self._usual_m = feet_room_m, usual_m
+
+    def cost(self, box: RoomBox) -> float:
+        prior = sum((np.log(getattr(box, k) / self._usual_m[k]) / _LOG_SIGMA[k]) ** 2 for k in _STEPS) / 2
+        outside = np.maximum.reduce(
+            [
+                self._feet[:, 0] / box.ahead_m - 1,
+                self._feet[:, 1] / box.right_m - 1,
+                -self._feet[:, 1] / box.left_m - 1,
+                np.zeros(len(self._feet)),
+            ]
+        )
+        return float(self._colour_cost(box) + prior + np.minimum((outside / 0.1) ** 2, 4.0).sum() / 2)
+
+    def _colour_cost(self, box: RoomBox) -> float:
+        if not len(self._rays_room):
+            return 0.0
+        face = box.faces_depth_m(self._rays_room).argmin(axis=0)
+        sums = np.stack([np.bincount(face, weights=m, minlength=5) for m in self._moments.T], axis=-1)  # (5, 10)
+        total = 0.0
+        for s in sums:
+            n = s[0]
+            if n < 4:
+                continue
+            mean = s[1:4] / n
+            second = np.zeros((3, 3))
+            second[np.triu_indices(3)] = s[4:] / n
+            second = second + np.triu(second, 1).T
+            total += n / 2 * float(np.linalg.slogdet(second - np.outer(mean, mean) + 4 * np.eye(3))[1])
+        return total / len(self._rays_room) * _COLOUR_SAMPLES

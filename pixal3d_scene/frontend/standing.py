@@ -1,0 +1,187 @@
+"""How far away objects are, from where they meet the floor: masks and posed camera in, depth reliefs out.
+
+Works in a level camera at the photo camera's place, which looks along the box's `ahead` direction: there
+verticals stay vertical and the floor at distance `a` is at `drop = height / a`, with drop = (down) / (ahead) and
+side = (right) / (ahead) of a ray. m.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt16
+
+from ..camera import Camera
+from .room_box import FLOOR, RoomBox
+
+_HIDDEN_SHARE = 0.85  # so much of the lower outline against another object means that the foot is hidden
+_SMALLEST_THICKNESS_M, _LARGEST_THICKNESS_M = 0.1, 0.9
+_THICKNESS_OF_WIDTH = 0.6
+_FARTHEST_M = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foot:
+    """The lower outline of one object.
+
+    columns_px, rows_px: the lowest pixel of every mask column. below: label under it, -1 below the photo.
+    carrier: the object that it rests on, 0 for none. hidden: it ends behind another object, so that it shows no foot.
+    """
+
+    mask_value: int
+    columns_px: Int[np.ndarray, "n"]
+    rows_px: Int[np.ndarray, "n"]
+    below: Int[np.ndarray, "n"]
+    carrier: int
+    hidden: bool
+
+    @property
+    def free(self) -> Bool[np.ndarray, "n"]:
+        """Columns where the outline may be the object's own end; all of them if it has none."""
+        own = self.below <= 0
+        return own if own.any() else np.ones_like(own)
+
+    @property
+    def cut(self) -> bool:
+        """The photo ends before the object does."""
+        return bool((self.below == -1).mean() > 0.3)
+
+
+def find_foot(label_map: UInt16[np.ndarray, "H W"], mask_value: int) -> Foot:
+    """The lower outline of an object, and what is under it."""
+    mask = label_map == mask_value
+    columns = np.flatnonzero(mask.any(axis=0))
+    height = mask.shape[0]
+    rows = height - 1 - mask[::-1, columns].argmax(axis=0)
+    below = np.full(len(columns), -1, dtype=np.int64)
+    inside = rows + 1 < height
+    below[inside] = label_map[rows[inside] + 1, columns[inside]]
+    carrier = _carrier(label_map, mask, columns, rows, below)
+    hidden = carrier == 0 and bool((below > 0).mean() > _HIDDEN_SHARE)
+    return Foot(mask_value=mask_value, columns_px=columns, rows_px=rows, below=below, carrier=carrier, hidden=hidden)
+
+
+def _carrier(
+    label_map: UInt16[np.ndarray, "H W"],
+    mask: Bool[np.ndarray, "H W"],
+    columns: Int[np.ndarray, "n"],
+    rows: Int[np.ndarray, "n"],
+    below: Int[np.ndarray, "n"],
+) -> int:
+    """The object under the lowest part of the outline, if the outline ends within it rather than behind it."""
+    top = int(np.flatnonzero(mask.any(axis=1))[0])
+    band = max(3, round(0.06 * (rows.max() - top)))
+    low = rows >= rows.max() - band
+    under = below[low]
+    if not (under > 0).any():
+        return 0
+    values, counts = np.unique(under[under > 0], return_counts=True)
+    candidate = int(values[counts.argmax()])
+    if counts.max() < 0.6 * len(under):
+        return 0
+    # On a top that is seen from above, the carrier also shows left and right of the foot.
+    first, last = int(columns[low].min()), int(columns[low].max())
+    beside = [label_map[int(rows.max()) - band // 2, c] for c in (first - 3, last + 3) if 0 <= c < mask.shape[1]]
+    carrier = label_map == candidate
+    if candidate in beside:
+        return candidate
+    # On a top at eye level it does not; then only something small, within the carrier's width, is taken to rest.
+    carrier_columns = np.flatnonzero(carrier.any(axis=0))
+    within = carrier_columns[0] <= first and last <= carrier_columns[-1]
+    return candidate if within and mask.sum() < 0.4 * carrier.sum() else 0
+
+
+class LevelView:
+    """Rays of all pixels in the box's axes, and reliefs of upright objects along them."""
+
+    def __init__(self, camera: Camera, box: RoomBox) -> None:
+        rays_room = camera.rays_cam() @ box.R_room_from_cam.T  # (H, W, 3)
+        self._box = box
+        self._ahead = np.maximum(rays_room[..., 0], 0.05)  # beyond 87 degrees to the side it would turn round
+        self._side = rays_room[..., 1] / self._ahead
+        self._drop = -rays_room[..., 2] / self._ahead
+        depths = box.faces_depth_m(rays_room)
+        self._walls_m = depths[FLOOR + 1 :].min(axis=0)
+
+    def foot_m(self, foot: Foot) -> Float[np.ndarray, "2"]:
+        """(ahead, right) of the nearest point where the object meets the floor."""
+        rows, columns = foot.rows_px[foot.free], foot.columns_px[foot.free]
+        drop = self._drop[rows, columns]
+        lowest = int(np.argsort(drop)[int(0.98 * (len(drop) - 1))])
+        ahead_m = self._floor_m(drop[lowest : lowest + 1])[0]
+        return np.array([ahead_m, ahead_m * self._side[rows[lowest], columns[lowest]]])
+
+    def hangs(self, foot: Foot) -> bool:
+        """The object ends clearly above the line where wall and floor meet."""
+        rows, columns = foot.rows_px, foot.columns_px
+        lowest = int(self._drop[rows, columns].argmax())
+        pixel = rows[lowest], columns[lowest]
+        floor_m = self._floor_m(self._drop[pixel][None])[0] / self._ahead[pixel]
+        return bool(floor_m > 1.35 * self._walls_m[pixel])
+
+    def wall_relief(self, mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "n"]:
+        """Depth along cam z of the walls behind a mask's pixels."""
+        return 0.99 * self._walls_m[mask]
+
+    def standing_relief(self, mask: Bool[np.ndarray, "H W"], foot: Foot) -> Float[np.ndarray, "n"]:
+        """Depth along cam z of an object on the floor.
+
+        Its front is upright over the lower hull of its outline, so that every leg stands at its own distance; where
+        its top is below the camera, it recedes with height, as seats, beds and tables do.
+        """
+        rows, columns = foot.rows_px[foot.free], foot.columns_px[foot.free]
+        side, drop = self._side[rows, columns], self._drop[rows, columns]
+        hull_side, hull_drop = _lower_hull(side, drop)
+        front_m = self._floor_m(hull_drop.max()[None])[0]
+        return self._relief(mask, hull_side, self._floor_m(hull_drop), front_m)
+
+    def upright_relief(self, mask: Bool[np.ndarray, "H W"], ahead_m: float) -> Float[np.ndarray, "n"]:
+        """Depth along cam z of an upright plane at a distance, not beyond the walls."""
+        return np.minimum(ahead_m / self._ahead[mask], 0.99 * self._walls_m[mask])
+
+    def ahead_m(self, depth_m: Float[np.ndarray, "n"], pixels: tuple[np.ndarray, np.ndarray]) -> Float[np.ndarray, "n"]:
+        """Distance along the level view from depth along cam z."""
+        return depth_m * self._ahead[pixels]
+
+    def _relief(
+        self,
+        mask: Bool[np.ndarray, "H W"],
+        base_side: Float[np.ndarray, "k"],
+        base_m: Float[np.ndarray, "k"],
+        front_m: float,
+    ) -> Float[np.ndarray, "n"]:
+        side, drop = self._side[mask], self._drop[mask]
+        width_m = float(np.ptp(side)) * front_m
+        thickness_m = float(np.clip(_THICKNESS_OF_WIDTH * width_m, _SMALLEST_THICKNESS_M, _LARGEST_THICKNESS_M))
+        base_m = np.minimum(base_m, front_m + thickness_m)
+        curtain_m = np.interp(side, base_side, base_m)
+        top_drop = float(np.percentile(drop, 1))
+        height_m = self._box.camera_height_m
+        top_m = height_m - top_drop * front_m  # of an upright front
+        seen_from_above = float(np.clip((height_m - top_m) / (0.4 * height_m), 0, 1))
+        up = np.clip((height_m / curtain_m - drop) / max(height_m / front_m - top_drop, 1e-6), 0, 1)
+        back_m = curtain_m + seen_from_above * up * (front_m + thickness_m - curtain_m)
+        return np.minimum(back_m / self._ahead[mask], 0.99 * self._walls_m[mask])
+
+    def _floor_m(self, drop: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+        return self._box.camera_height_m / np.maximum(drop, self._box.camera_height_m / _FARTHEST_M)
+
+
+def _lower_hull(
+    side: Float[np.ndarray, "n"], drop: Float[np.ndarray, "n"]
+) -> tuple[Float[np.ndarray, "k"], Float[np.ndarray, "k"]]:
+    """The lower convex chain of points in a picture whose second axis points down (Andrew's monotone chain)."""
+    order = np.lexsort((-drop, side))
+    chain: list[tuple[float, float]] = []
+    for x, y in zip(side[order].tolist(), drop[order].tolist(), strict=True):
+        if chain and x - chain[-1][0] < 1e-9:
+            continue
+        while len(chain) > 1:
+            (x0, y0), (x1, y1) = chain[-2:]
+            if (x1 - x0) * (y - y0) - (x - x0) * (y1 - y0) < 0:
+                break
+            chain.pop()
+        chain.append((x, y))
+    points = np.array(chain)
+    return points[:, 0], points[:, 1]

@@ -1,0 +1,62 @@
+"""Which pixels of a mask show the object at a depth that can be believed. Frames: `photo` pixels, `world` metres."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ..crop import CropVolume
+from .lift_view import JUMP
+
+
+def believed_pixels(volume: CropVolume) -> Bool[np.ndarray, "H W"]:
+    """The mask without invalid depth, flying pixels and what is far out of the object's range."""
+    from scipy.ndimage import convolve
+
+    window = _window(volume.mask, margin_px=1)
+    mask = volume.mask[window] & volume.depth.valid[window]
+    z_m = np.where(mask, volume.depth.z_m[window], 1).astype(np.float64)
+    believed = np.zeros(volume.mask.shape, dtype=bool)
+    if not mask.any():
+        return believed
+    # A flying pixel hangs between two surfaces: hardly any neighbour has its depth.
+    log_z = np.log(z_m)
+    supported = np.zeros(mask.shape, dtype=int)
+    padded, padded_mask = np.pad(log_z, 1), np.pad(mask, 1)
+    h, w = mask.shape
+    for dy in (0, 1, 2):
+        for dx in (0, 1, 2):
+            if (dy, dx) != (1, 1):
+                near = np.abs(padded[dy : dy + h, dx : dx + w] - log_z) < JUMP
+                supported += near & padded_mask[dy : dy + h, dx : dx + w]
+    del convolve
+    mask &= supported >= 2
+    if not mask.any():
+        return believed
+    # Far outliers: masks that spill over to the wall, holes in the depth. Half the object's own range is left.
+    low, high = np.quantile(z_m[mask], [0.02, 0.98])
+    slack_m = 0.5 * (high - low) + JUMP * low
+    believed[window] = mask & (z_m > low - slack_m) & (z_m < high + slack_m)
+    return believed
+
+
+def surroundings_world(volume: CropVolume) -> Float[np.ndarray, "m 3"]:
+    """Points that the photo shows around the mask, within a fifth of its extent."""
+    rows, columns = np.flatnonzero(volume.mask.any(axis=1)), np.flatnonzero(volume.mask.any(axis=0))
+    margin_px = max(2, round(0.2 * max(len(rows), len(columns))))
+    window = _window(volume.mask, margin_px)
+    around = volume.depth.valid[window] & (volume.label_map[window] == 0)
+    camera = volume.depth.camera
+    centres_px = camera.pixel_centres()[window][around]
+    step = max(1, len(centres_px) // 5000)  # a few thousand points are enough for a quantile
+    z_m = volume.depth.z_m[window][around].astype(np.float64)
+    return camera.world_from_cam(camera.unproject(centres_px[::step], z_m[::step]))
+
+
+def _window(mask: Bool[np.ndarray, "H W"], margin_px: int) -> tuple[slice, slice]:
+    """Rows and columns around a mask."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        slice(max(int(rows[0]) - margin_px, 0), int(rows[-1]) + 1 + margin_px),
+        slice(max(int(columns[0]) - margin_px, 0), int(columns[-1]) + 1 + margin_px),
+    )

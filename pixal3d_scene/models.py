@@ -1,0 +1,78 @@
+"""Which segmenter, depth estimator and generator a run uses: two plain tables from name to factory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .errors import InputError
+from .frontend.protocols import DepthEstimator, Segmenter
+from .generator.protocol import ObjectGenerator
+from .settings import Settings
+
+_Factory = TypeVar("_Factory")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """The three swappable parts, and what generates an object where `generator` fails."""
+
+    segmenter: Segmenter
+    depth: DepthEstimator
+    generator: ObjectGenerator
+    fallback: ObjectGenerator
+
+
+def _regions(settings: Settings) -> Segmenter:
+    from .frontend.regions import RegionsSegmenter
+
+    return RegionsSegmenter(max_objects=settings.segment.max_objects, min_area_share=settings.segment.min_area_share)
+
+
+def _room_geometry(settings: Settings) -> DepthEstimator:
+    from .frontend.room_geometry import RoomGeometryDepth
+
+    return RoomGeometryDepth(
+        camera_height_m=settings.depth.camera_height_m, fallback_fov_deg=settings.depth.fallback_fov_deg
+    )
+
+
+def _lift(settings: Settings) -> ObjectGenerator:
+    from .generator.lift import Lift
+
+    chosen = settings.generate
+    return Lift(voxels=chosen.voxels, max_faces=chosen.max_faces, texture_px=chosen.texture_px)
+
+
+def _boxes(settings: Settings) -> ObjectGenerator:
+    from .generator.box import Boxes
+
+    del settings
+    return Boxes()
+
+
+SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {"regions": _regions}
+DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {"room_geometry": _room_geometry}
+GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {"lift": _lift, "box": _boxes}
+
+
+def load_models(
+    settings: Settings, *, segmenter: Segmenter | None = None, depth: DepthEstimator | None = None
+) -> Models:
+    """The parts that `settings` names; a segmenter or depth that the caller brings takes the named one's place.
+
+    Raises InputError for an unknown name, BackendMissing where a part cannot run on this machine.
+    """
+    return Models(
+        segmenter=segmenter or _choose(SEGMENTERS, settings.segment.segmenter, "segmenter")(settings),
+        depth=depth or _choose(DEPTH_ESTIMATORS, settings.depth.estimator, "depth estimator")(settings),
+        generator=_choose(GENERATORS, settings.generate.generator, "generator")(settings),
+        fallback=_lift(settings),
+    )
+
+
+def _choose(table: dict[str, _Factory], name: str, kind: str) -> _Factory:
+    if name not in table:
+        raise InputError(f"There is no {kind} {name!r}; choose one of: {', '.join(sorted(table))}.")
+    return table[name]

@@ -1,0 +1,203 @@
+"""The whole job on values: a photo in, a scene out. `pipelines/room.py` is the same job on files.
+
+photo -> segment -> estimate depth -> plan crops -> generate -> place -> build scene
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+from . import __version__
+from .asset import ObjectAsset
+from .crop import CropVolume, plan_crops
+from .depth import Depth
+from .errors import StageFailed
+from .frontend.protocols import KnownView
+from .generator.box import box_asset
+from .generator.protocol import object_seed
+from .instances import Instances
+from .layout.room_shell import fit_room
+from .layout.solve import solve_layout
+from .layout.surfaces import texture_room
+from .models import Models
+from .photo import Photo
+from .progress import Progress, Silent
+from .room import Room
+from .scene_graph import Placement, SceneGraph, SceneObject
+from .settings import Settings
+
+T = TypeVar("T")
+
+STAGES = ("segment", "depth", "generate", "place", "export")
+
+
+class Store(Protocol):
+    """Keeps the results of the expensive stages; see `run_folder.RunFolderStore`."""
+
+    def keep(self, stage: str, make: Callable[[], T]) -> T:
+        """The kept result of a stage, or the one that `make` gives."""
+
+    def keep_assets(
+        self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], list[ObjectAsset]]
+    ) -> list[ObjectAsset]:
+        """One asset per volume: kept ones, and those that `make` gives for the missing volumes."""
+
+
+class Recompute:
+    """A store that keeps nothing."""
+
+    def keep(self, stage: str, make: Callable[[], T]) -> T:
+        del stage
+        return make()
+
+    def keep_assets(
+        self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], list[ObjectAsset]]
+    ) -> list[ObjectAsset]:
+        return make(volumes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconstruction:
+    """The scene and everything it was made from."""
+
+    photo: Photo
+    instances: Instances
+    depth: Depth
+    room: Room
+    volumes: tuple[CropVolume, ...]
+    assets: tuple[ObjectAsset, ...]
+    scene: SceneGraph
+    generator: str
+
+    @property
+    def fallbacks(self) -> tuple[ObjectAsset, ...]:
+        """Assets that the chosen generator could not make."""
+        return tuple(a for a in self.assets if a.generator != self.generator)
+
+
+def reconstruct(
+    photo: Photo,
+    models: Models,
+    settings: Settings,
+    *,
+    known: KnownView | None = None,
+    progress: Progress | None = None,
+    store: Store | None = None,
+) -> Reconstruction:
+    """A scene of separate, placed objects from one photo.
+
+    known: what the user knows of the camera. Raises StageFailed where no scene can be made at all; an object
+    that fails becomes a simpler one, with the reason in its notes.
+    """
+    known, progress, store = known or KnownView(), progress or Silent(), store or Recompute()
+    instances = _tell(progress, "segment", lambda: store.keep("segment", lambda: models.segmenter.segment(photo)))
+    depth = _tell(
+        progress, "depth", lambda: store.keep("depth", lambda: models.depth.estimate(photo, instances, known))
+    )
+    crop = settings.crop
+    volumes = plan_crops(photo, instances, depth, size_px=crop.size_px, margin=crop.margin, mode=crop.mode)
+    assets = store.keep_assets(volumes, lambda missing: generate(missing, models, settings, progress))
+    room = fit_room(depth, instances)
+    placements = _tell(progress, "place", lambda: solve_layout(assets, volumes, room, snap_m=settings.layout.snap_m))
+    scene = build_scene(photo, instances, depth, room, assets, placements)
+    return Reconstruction(
+        photo=photo,
+        instances=instances,
+        depth=depth,
+        room=room,
+        volumes=volumes,
+        assets=tuple(assets),
+        scene=scene,
+        generator=models.generator.name,
+    )
+
+
+def generate(
+    volumes: tuple[CropVolume, ...], models: Models, settings: Settings, progress: Progress
+) -> list[ObjectAsset]:
+    """One asset per volume by the chosen generator, else by the fall-back, else a box; never none."""
+    progress.start("generate", len(volumes))
+    seeds = [object_seed(settings.seed, v.instance.mask_value) for v in volumes]
+    assets = []
+    for volume, seed, made in zip(volumes, seeds, models.generator.generate(volumes, seeds, progress), strict=True):
+        if isinstance(made, StageFailed) and models.fallback.name != models.generator.name:
+            reason = made.reason
+            made = models.fallback.generate([volume], [seed], Silent())[0]
+            if isinstance(made, ObjectAsset):
+                note = f"Fell back to {made.generator}: {models.generator.name} failed: {reason}"
+                made = replace(made, notes=(*made.notes, note))
+        if isinstance(made, StageFailed):
+            made = box_asset(volume, reason=made.reason)
+        assets.append(made)
+    progress.finish()
+    return assets
+
+
+def build_scene(
+    photo: Photo,
+    instances: Instances,
+    depth: Depth,
+    room: Room,
+    assets: list[ObjectAsset],
+    placements: tuple[Placement, ...],
+) -> SceneGraph:
+    """Objects in their node frames under their carriers, with the camera and the textured shell."""
+    objects = []
+    for item, asset, placement in zip(instances.items, assets, placements, strict=True):
+        objects.append(
+            SceneObject(
+                instance=item,
+                placement=placement,
+                mesh_node=asset.mesh_obj.transformed(placement.T_node_from_obj),
+                material=asset.material,
+                status=asset.status,
+                generator=asset.generator,
+                warnings=(*asset.notes, *placement.warnings),
+            )
+        )
+    surfaces = texture_room(room, photo, depth, instances)
+    return SceneGraph(camera=depth.camera, objects=objects, room=room, surfaces=surfaces)
+
+
+def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownView) -> dict[str, str]:
+    """Content key of every stage: its own inputs, settings and model revisions, and the key before it.
+
+    The keys need no stage to run, so that a finished run is recognised before anything is loaded.
+    """
+    generator = models.generator
+    inputs: dict[str, Any] = {
+        "segment": [photo.sha256, models.segmenter.name, models.segmenter.revision, settings.segment.model_dump()],
+        "depth": [models.depth.name, models.depth.revision, settings.depth.model_dump(), _describe(known)],
+        "generate": [
+            generator.name, generator.revision, settings.crop.model_dump(), settings.generate.model_dump(),
+            settings.seed, settings.device,
+        ],
+        "place": [settings.layout.model_dump()],
+        "export": [settings.export.model_dump(), photo.file_name],
+    }  # fmt: skip
+    keys: dict[str, str] = {}
+    previous = __version__
+    for stage in STAGES:
+        text = json.dumps([previous, stage, inputs[stage]], sort_keys=True)
+        previous = keys[stage] = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return keys
+
+
+def _describe(known: KnownView) -> list[Any]:
+    camera = known.camera
+    described = None
+    if camera is not None:
+        described = [camera.K.tolist(), list(camera.size_px), camera.T_world_from_cam.as_matrix().tolist()]
+    return [described, known.horizontal_fov_deg, known.camera_height_m]
+
+
+def _tell(progress: Progress, stage: str, work: Callable[[], T]) -> T:
+    progress.start(stage, 1)
+    result = work()
+    progress.step()
+    progress.finish()
+    return result

@@ -1,0 +1,194 @@
+"""The run folder: atomic files, a manifest of stage keys, and the store that resumes from them.
+
+`docs/run-folder.md` is the contract with other programs. Everything is written under a temporary name first
+and renamed when complete; the manifest says of each stage which key its files were made with.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .asset import ObjectAsset
+from .crop import CropVolume
+from .errors import InputError, OutputError
+from .reconstruct import STAGES
+from .stage_files import pack_asset, pack_depth, pack_instances, unpack_asset, unpack_depth, unpack_instances
+
+T = TypeVar("T")
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+_CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
+    "segment": (pack_instances, unpack_instances),
+    "depth": (pack_depth, unpack_depth),
+}
+
+
+class RunFolder:
+    """One run's files. Nothing is created before the first write."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"{path} is a file; choose a folder for the output.")
+        self.manifest = self._read_manifest()
+
+    def _read_manifest(self) -> dict[str, Any]:
+        file = self.path / MANIFEST
+        fresh: dict[str, Any] = {"schema": SCHEMA, "stages": {}, "files": []}
+        if not file.is_file():
+            return fresh
+        try:
+            manifest: dict[str, Any] = json.loads(file.read_text())
+            same = manifest.get("schema") == SCHEMA and isinstance(manifest["stages"], dict)
+        except (OSError, ValueError, KeyError, AttributeError):
+            return fresh
+        return manifest if same else fresh
+
+    def has(self, stage: str, key: str) -> bool:
+        """Was this stage finished with this key, and are its files still there?"""
+        entry = self.manifest["stages"].get(stage)
+        return bool(
+            entry
+            and entry["key"] == key
+            and entry["status"] == "done"
+            and all((self.path / f).is_file() for f in entry["files"])
+        )
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Write several files so that either all of them get their final name or none does.
+
+        Raises OutputError, naming the reason and the remedy, and leaves the folder as it was.
+        """
+        temporary: list[tuple[Path, Path]] = []
+        try:
+            for name, data in files.items():
+                target = self.path / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                handle, temporary_name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+                temporary.append((Path(temporary_name), target))
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                os.chmod(temporary_name, 0o644)
+            for source, target in temporary:
+                os.replace(source, target)
+        except OSError as error:
+            raise self._output_error(error) from error
+        finally:
+            for source, _ in temporary:
+                source.unlink(missing_ok=True)
+
+    def _output_error(self, error: OSError) -> OutputError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return OutputError(
+                f"Writing to {self.path} failed because the disk is full ({error.strerror}); "
+                "free some space and run the same command again, finished stages are kept."
+            )
+        return OutputError(
+            f"Writing to {self.path} failed ({error.strerror}); choose an output folder that can be written with -o."
+        )
+
+    def finish(self, stage: str, key: str, files: Iterable[str], *, seconds: float) -> None:
+        """Record a stage as done; stages after it are forgotten."""
+        stages = self.manifest["stages"]
+        for later in STAGES[STAGES.index(stage) + 1 :]:
+            stages.pop(later, None)
+        stages[stage] = {
+            "key": key,
+            "status": "done",
+            "seconds": round(seconds, 3),
+            "peak_memory_bytes": peak_memory_bytes(),
+            "files": sorted(files),
+        }
+        self.write({MANIFEST: _json(self.manifest)})
+
+    def forget(self, stage: str) -> None:
+        """Drop a stage and those after it from the manifest in memory; its files stay until they are replaced."""
+        if stage not in STAGES:
+            raise InputError(f"There is no stage {stage!r}; choose one of: {', '.join(STAGES)}.")
+        for name in STAGES[STAGES.index(stage) :]:
+            self.manifest["stages"].pop(name, None)
+
+    def remove_stale(self, files: Iterable[str]) -> None:
+        """Delete files that an earlier run listed and this one does not write."""
+        current = set(files)
+        for name in set(self.manifest["files"]) - current:
+            (self.path / name).unlink(missing_ok=True)
+        self.manifest["files"] = sorted(current)
+
+
+class RunFolderStore:
+    """Keeps stage results in a run folder. keys: from `reconstruct.stage_keys`.
+
+    only: names of the objects to generate again; all others are taken as they are.
+    """
+
+    def __init__(self, folder: RunFolder, keys: Mapping[str, str], *, only: frozenset[str] = frozenset()) -> None:
+        self.folder, self.keys, self.only = folder, keys, only
+        self.seconds: dict[str, float] = {}
+
+    def keep(self, stage: str, make: Callable[[], T]) -> T:
+        """See `reconstruct.Store`."""
+        pack, unpack = _CODECS[stage]
+        name = f"stages/{stage}.npz"
+        if self.folder.has(stage, self.keys[stage]):
+            kept = self._load(name, unpack)
+            if kept is not None:
+                return kept
+        started = time.perf_counter()
+        value = make()
+        self.folder.write({name: pack(value)})
+        self._finish(stage, [name], started)
+        return value
+
+    def keep_assets(
+        self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], list[ObjectAsset]]
+    ) -> list[ObjectAsset]:
+        """See `reconstruct.Store`."""
+        if unknown := self.only - {v.name for v in volumes}:
+            names = ", ".join(v.name for v in volumes)
+            raise InputError(f"There is no object {', '.join(sorted(unknown))}; the run has: {names}.")
+        files = {v.name: f"stages/objects/{v.name}.npz" for v in volumes}
+        kept: dict[str, ObjectAsset] = {}
+        if self.folder.has("generate", self.keys["generate"]):
+            loaded = {v.name: self._load(files[v.name], unpack_asset) for v in volumes if v.name not in self.only}
+            kept = {name: asset for name, asset in loaded.items() if asset is not None}
+        missing = tuple(v for v in volumes if v.name not in kept)
+        if missing:
+            started = time.perf_counter()
+            made = dict(zip((v.name for v in missing), make(missing), strict=True))
+            self.folder.write({files[name]: pack_asset(asset) for name, asset in made.items()})
+            self._finish("generate", files.values(), started)
+            kept |= made
+        return [kept[v.name] for v in volumes]
+
+    def _finish(self, stage: str, files: Iterable[str], started: float) -> None:
+        self.seconds[stage] = time.perf_counter() - started
+        self.folder.finish(stage, self.keys[stage], files, seconds=self.seconds[stage])
+
+    def _load(self, name: str, unpack: Callable[[bytes], Any]) -> Any:
+        """A kept result, or None where the file is damaged: it is then made again."""
+        try:
+            return unpack((self.folder.path / name).read_bytes())
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has had so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
