@@ -120,19 +120,20 @@ def exact_crop_camera(
     Returns the crop camera (with its pose in the world) and `R_cropcam_from_cam`.
     """
     rays_cam = camera.rays_through(corners_px)  # (n, 3)
-    axis_cam = rays_cam.mean(axis=0)
-    # The middle of the extents moves with the axis: a few fixed-point steps reach it to 1e-12.
+    axis_cam = np.array([0.0, 0.0, 1.0])  # every pixel's ray lies before the photo camera
+    # The middle of the extents moves with the axis: a few fixed-point steps reach it to 1e-12. They halve angles,
+    # because halving tangents overshoots, and diverges from an extent of 90 degrees on.
     for _ in range(30):
         R = look_along(axis_cam, camera.up_cam)
         rays = R.apply(rays_cam)
         if (rays[:, 2] <= 0).any():
             raise StageFailed("crop", "the mask spans more than half the sphere of directions")
         tangents = rays[:, :2] / rays[:, 2:]  # (n, 2)
-        middle = (tangents.min(axis=0) + tangents.max(axis=0)) / 2
+        middle = np.tan((np.arctan(tangents.min(axis=0)) + np.arctan(tangents.max(axis=0))) / 2)
         axis_cam = R.inv().apply(np.array([middle[0], middle[1], 1.0]))
         if np.abs(middle).max() < 1e-12:
             break
-    half_extent = float((tangents.max(axis=0) - tangents.min(axis=0)).max()) / 2
+    half_extent = float(np.abs(tangents).max())  # holds the mask even where the steps did not settle
     focal_px = size_px / 2 / (half_extent * margin)
     pose = camera.T_world_from_cam * RigidTransform.from_rotation(R.inv())
     crop_camera = Camera.from_focal(focal_px=focal_px, size_px=(size_px, size_px)).at(pose)

@@ -83,6 +83,8 @@ class Similarity:
 def similarity_from_matrix(matrix: Float[np.ndarray, "4 4"]) -> Similarity:
     """Read a 4x4 matrix with one scale and no shear; raises ValueError otherwise."""
     linear = np.asarray(matrix, dtype=np.float64)[:3, :3]
+    if not np.isfinite(matrix).all():
+        raise ValueError("The matrix holds a value that is not finite.")
     scale = float(np.cbrt(np.linalg.det(linear)))
     if scale <= 0 or not np.allclose(linear @ linear.T, scale**2 * np.eye(3), atol=1e-6 * scale**2):
         raise ValueError("The matrix mirrors, shears or scales its axes differently.")

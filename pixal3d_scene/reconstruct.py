@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from . import __version__
 from .asset import ObjectAsset
@@ -35,6 +35,7 @@ T = TypeVar("T")
 STAGES = ("segment", "depth", "generate", "place", "export")
 
 
+@runtime_checkable
 class Store(Protocol):
     """Keeps the results of the expensive stages; see `run_folder.RunFolderStore`."""
 

@@ -157,7 +157,7 @@ def test_the_generators_cube_stands_upright_before_the_crop_camera() -> None:
 @given(st.floats(1e-3, 100), st.floats(0.5, 10))
 def test_scale_is_the_only_unknown_of_a_placement(scale_m: float, distance_obj: float) -> None:
     small, large = (
-        cropcam_from_obj(scale_m=s, camera_distance_obj=distance_obj).apply(ARROW_OBJ) for s in (1, scale_m)
+        cropcam_from_obj(scale_m=s, camera_distance_obj=distance_obj).apply(ARROW_OBJ) for s in (1.0, scale_m)
     )
     np.testing.assert_allclose(large, small * scale_m, rtol=1e-9, atol=1e-12)  # along the same rays
 

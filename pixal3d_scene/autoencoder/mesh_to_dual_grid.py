@@ -20,10 +20,12 @@ from .dual_grid import QUAD_VOXELS, DualGrid
 from .triangle_cells import EdgeCrossings, crossed_edges, overlapped_voxels, segment_voxels
 from .voxel_index import VoxelIndex
 
-# Weights of the error function: planes of the triangles inside the voxel, lines of open rims, pull to the mean crossing.
+# Weights of the error function: planes of the triangles in the voxel, lines of open rims, pull to the mean crossing.
 _FACE_WEIGHT = 1.0
 _RIM_WEIGHT = 0.2
 _MEAN_WEIGHT = 1e-2
+# Keeps rounding from putting a voxel outside the grid.
+_MARGIN_OBJ = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ def mesh_to_dual_grid(mesh_obj: Mesh, *, resolution: int) -> SurfaceVoxels:
     Offsets lie in [0, 1]; voxels are sorted by (x, y, z). Triangles without area are ignored. Raises InputError if the
     mesh leaves the cube or has no area at all.
     """
-    if len(mesh_obj.vertices) and np.abs(mesh_obj.vertices).max() >= 0.5:
+    if len(mesh_obj.vertices) and np.abs(mesh_obj.vertices).max() > 0.5 - _MARGIN_OBJ:
         raise InputError("The mesh leaves the cube [-0.5, 0.5]^3: scale it to fit before it is voxelised.")
     vertices = (np.asarray(mesh_obj.vertices, dtype=np.float64) + 0.5) * resolution  # (V, 3) in voxels
     triangles = vertices[mesh_obj.faces]  # (F, 3, 3)
@@ -61,13 +63,13 @@ def mesh_to_dual_grid(mesh_obj: Mesh, *, resolution: int) -> SurfaceVoxels:
     triangles, normals = triangles[solid], normals[solid] / areas[solid, None]
 
     crossings = crossed_edges(triangles, normals)
-    touching = _touching_pairs(triangles, normals, crossings)
-    coords, voxel = np.unique(touching.voxels, axis=0, return_inverse=True)  # (N, 3), (P,)
-    voxel = voxel.reshape(-1)
+    touching = _touching_pairs(triangles, normals, crossings, resolution)
+    starts = (np.diff(touching.voxels, axis=0, prepend=-1) != 0).any(axis=1)  # (P,) pairs are sorted by voxel
+    coords, voxel = touching.voxels[starts], np.cumsum(starts) - 1  # (N, 3), (P,)
     index = VoxelIndex(coords)
 
-    squared = np.linalg.norm(touching.nearest - (touching.voxels + 0.5), axis=1)  # (P,)
-    best = _first_of_each(voxel, np.lexsort((squared, voxel)))  # (N,)
+    distance = np.linalg.norm(touching.nearest - (touching.voxels + 0.5), axis=1)  # (P,)
+    best = np.lexsort((distance, voxel))[np.flatnonzero(starts)]  # (N,) the nearest of each voxel's run
     error = _QuadraticError(coords)
     error.add_planes(voxel, normals[touching.triangle], touching.nearest, _FACE_WEIGHT)
     around = index.rows(_edge_voxels(crossings))  # (M, 4)
@@ -87,7 +89,7 @@ def mesh_to_dual_grid(mesh_obj: Mesh, *, resolution: int) -> SurfaceVoxels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TouchingPairs:
-    """Pairs (triangle, voxel) with the point of the triangle nearest to the voxel's centre; units of voxels."""
+    """Pairs (triangle, voxel), sorted by voxel, with the triangle's point nearest to the voxel's centre, in voxels."""
 
     triangle: Int[np.ndarray, "P"]
     voxels: Int[np.ndarray, "P 3"]
@@ -95,16 +97,18 @@ class _TouchingPairs:
 
 
 def _touching_pairs(
-    triangles: Float[np.ndarray, "F 3 3"], normals: Float[np.ndarray, "F 3"], crossings: EdgeCrossings
+    triangles: Float[np.ndarray, "F 3 3"], normals: Float[np.ndarray, "F 3"], crossings: EdgeCrossings, resolution: int
 ) -> _TouchingPairs:
-    """Overlapped voxels, and all four voxels around each crossed edge: where a surface lies on the grid, not the same."""
+    """Overlapped voxels, and the four around each crossed edge: not the same where the surface lies on the grid."""
     from trimesh.triangles import closest_point
 
     triangle, voxels = overlapped_voxels(triangles, normals)  # (P,), (P, 3)
     triangle = np.concatenate([triangle, np.repeat(crossings.triangle, 4)])  # (P',)
     voxels = np.concatenate([voxels, _edge_voxels(crossings).reshape(-1, 3)])  # (P', 3)
-    once = np.unique(np.column_stack([voxels, triangle]), axis=0)  # (P'', 4)
-    voxels, triangle = once[:, :3], once[:, 3]
+    shape = (resolution, resolution, resolution, len(triangles))
+    once = np.unique(np.ravel_multi_index((*voxels.T, triangle), shape))  # (P'',)
+    *xyz, triangle = np.unravel_index(once, shape)
+    voxels = np.stack(xyz, axis=1)  # (P'', 3)
     return _TouchingPairs(triangle=triangle, voxels=voxels, nearest=closest_point(triangles[triangle], voxels + 0.5))
 
 
@@ -125,10 +129,9 @@ def _mean_crossing(
 ) -> Float[np.ndarray, "N 3"]:
     """Mean of the crossings on each voxel's edges; a voxel whose edges are not crossed has `fallback`."""
     n = len(fallback)
-    hits = np.bincount(around.reshape(-1), minlength=n)  # (N,)
-    sums = np.stack(
-        [np.bincount(around.reshape(-1), np.repeat(points[:, k], 4), n) for k in range(3)], axis=1
-    )  # (N, 3)
+    rows, each = around.reshape(-1), np.repeat(points, 4, axis=0)  # (4M,), (4M, 3)
+    hits = np.bincount(rows, minlength=n)  # (N,)
+    sums = np.stack([np.bincount(rows, each[:, k], n) for k in range(3)], axis=1)  # (N, 3)
     return np.where(hits[:, None] > 0, sums / np.maximum(hits, 1)[:, None], fallback)
 
 
@@ -138,7 +141,8 @@ def _add_rims(
     """Add the lines of sides that belong to one triangle only."""
     _, same = np.unique(vertices, axis=0, return_inverse=True)  # (V,): texture seams are no rims
     sides = np.sort(same.reshape(-1)[faces][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)  # (3F, 2)
-    _, first, uses = np.unique(sides, axis=0, return_index=True, return_counts=True)  # (S,), (S,)
+    keys = sides[:, 0] * len(vertices) + sides[:, 1]  # (3F,)
+    _, first, uses = np.unique(keys, return_index=True, return_counts=True)  # (S,), (S,)
     ends = vertices[faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)[first[uses == 1]]]  # (B, 2, 3)
     segment, voxels = segment_voxels(ends[:, 0], ends[:, 1])  # (P,), (P, 3)
     rows = index.rows(voxels)  # (P,)
@@ -219,12 +223,6 @@ def _minimise_on_border(
         better = ((x >= 0) & (x <= 1)).all(axis=1) & (value < lowest)  # (K,)
         best[better], lowest[better] = x[better], value[better]
     return best
-
-
-def _first_of_each(group: Int[np.ndarray, "P"], order: Int[np.ndarray, "P"]) -> Int[np.ndarray, "N"]:
-    """The member of each group that comes first in `order`, in which groups follow one another."""
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))  # (N,)
-    return order[starts]
 
 
 def _barycentric(triangles: Float[np.ndarray, "N 3 3"], points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:

@@ -17,7 +17,7 @@ _TOUCH_VOX = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeCrossings:
-    """Crossing m: triangle `triangle[m]` crosses, at `points[m]`, the edge from `corner[m]` one step along `axis[m]`."""
+    """Triangle `triangle[m]` crosses, at `points[m]`, the grid edge from `corner[m]` one step along `axis[m]`."""
 
     triangle: Int[np.ndarray, "M"]
     axis: Int[np.ndarray, "M"]
@@ -51,7 +51,7 @@ def overlapped_voxels(
 def _columns(
     corners: Float[np.ndarray, "F 3 3"], normals: Float[np.ndarray, "F 3"]
 ) -> tuple[Int[np.ndarray, "P"], Int[np.ndarray, "P 3"]]:
-    """Voxels (depth, u, v) that pass the tests in the (u, v) projection and against the plane; corners (depth, u, v)."""
+    """Voxels (depth, u, v) that overlap in the (u, v) projection and meet the plane; corners are (depth, u, v) too."""
     u, v = corners[:, :, 1], corners[:, :, 2]  # (F, 3) each
     face, row = _integers(*_cells(u.min(axis=1), u.max(axis=1)))  # (R,), (R,)
     low, high = _strip_range(u[face], v[face], row)  # (R,), (R,)
@@ -186,9 +186,9 @@ def segment_voxels(
 def _cells(
     low: Float[np.ndarray, "n"], high: Float[np.ndarray, "n"]
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """First and last unit cell that the interval [low, high] overlaps; a point between two cells takes the upper."""
-    first = np.floor(low + _TOUCH_VOX)  # (n,)
-    return first, np.maximum(first, np.ceil(high - _TOUCH_VOX) - 1)
+    """First and last unit cell that the interval [low, high] overlaps; a point between two cells takes the lower."""
+    last = np.ceil(high - _TOUCH_VOX) - 1  # (n,)
+    return np.minimum(np.floor(low + _TOUCH_VOX), last), last
 
 
 def _integers(

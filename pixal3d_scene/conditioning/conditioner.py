@@ -75,6 +75,7 @@ class Conditioner(nn.Module):
     ) -> Condition:
         """What the tokens at `coords` of a grid^3 see of one object; the mean over its views."""
         patches = seen.features.patches  # (V, C, h, w)
+        coords = coords.to(patches.device)
         maps = None
         if naf_side_px is not None:
             assert self.naf is not None, "this stage needs the NAF weights"

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from ..errors import ShapeError
+from ..errors import BackendMissing, ShapeError
 from .picture import imagenet_normalised
 
 
@@ -40,8 +40,12 @@ class ImageEncoder(nn.Module):
         if side * config.patch_size != pictures.shape[-1]:
             raise ShapeError("pictures", f"a side that is a multiple of {config.patch_size}", tuple(pictures.shape))
         output = self.dinov3(imagenet_normalised(pictures), output_hidden_states=True)
+        if output.hidden_states[-1] is output.last_hidden_state:
+            raise BackendMissing(
+                "This transformers hides DINOv3's last layer; install the version that pyproject names."
+            )
         last = output.hidden_states[-1].float()  # (V, 1 + registers + side^2, C)
         tokens = layer_norm(last, last.shape[-1:], eps=1e-5)
         in_front = 1 + config.num_register_tokens  # L
-        patches = tokens[:, in_front:].transpose(1, 2).unflatten(-1, (side, side))  # (V, C, side, side)
+        patches = torch.unflatten(tokens[:, in_front:].transpose(1, 2), -1, (side, side))  # (V, C, side, side)
         return ImageFeatures(global_tokens=tokens[:, :in_front], patches=patches)

@@ -87,8 +87,9 @@ class _GuideEncoder(nn.Module):
         guide = picture[None]  # (1, 3, Hp, Wp)
         if largest != tuple(picture.shape[1:]):
             guide = interpolate(guide, largest, mode="bilinear", align_corners=False)
-        looks = [adaptive_avg_pool2d(branch(guide), target_hw)[0] for branch in (self.encoder, self.sem_encoder)]
-        return self.rope(torch.cat(looks).unflatten(0, (self.heads, -1)))  # (heads, D, H, W)
+        branches = (self.encoder, self.sem_encoder)
+        looks = torch.cat([adaptive_avg_pool2d(branch(guide), target_hw)[0] for branch in branches])  # (dim, H, W)
+        return self.rope(torch.unflatten(looks, 0, (self.heads, -1)))  # (heads, D, H, W)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +106,14 @@ class NafMap:
     def sample(self, taps: Taps) -> Float[Tensor, "T C"]:
         """Weighted sums of pixels of the map."""
         at_once = max(_PIXELS_AT_ONCE // taps.pixels.shape[1], 1)
-        parts = zip(taps.pixels.split(at_once), taps.weights.split(at_once), strict=True)
+        parts = zip(torch.split(taps.pixels, at_once), torch.split(taps.weights, at_once), strict=True)
         return torch.cat([self._sample(pixels, weights) for pixels, weights in parts])  # (T, C)
 
     def dense(self) -> Float[Tensor, "C H W"]:
         """The whole map."""
         pixels = torch.arange(math.prod(self.target_hw), device=self.queries.device)[:, None]  # (H W, 1)
         every = Taps(pixels=pixels, weights=torch.ones_like(pixels, dtype=self.values.dtype))
-        return self.sample(every).T.unflatten(1, self.target_hw)  # (C, H, W)
+        return torch.unflatten(self.sample(every).T, 1, self.target_hw)  # (C, H, W)
 
     def _sample(self, pixels: Int[Tensor, "T K"], weights: Float[Tensor, "T K"]) -> Float[Tensor, "T C"]:
         cells = self._cells_around(pixels)  # (T, K, n)
@@ -153,7 +154,7 @@ class Naf(nn.Module):
         return NafMap(
             queries=looks.flatten(2).permute(2, 0, 1),  # (H W, heads, D)
             keys=adaptive_avg_pool2d(looks, cells_hw).flatten(2).permute(2, 0, 1).contiguous(),  # (h w, heads, D)
-            values=features.flatten(1).unflatten(0, (self.heads, -1)).transpose(1, 2).contiguous(),  # (heads, h w, Ch)
+            values=torch.unflatten(features.flatten(1), 0, (self.heads, -1)).transpose(1, 2).contiguous(),
             target_hw=target_hw,
             cells_hw=cells_hw,
             kernel=self.kernel,

@@ -41,12 +41,12 @@ class View:
         return size_px / 2 + focal_px(self.fov_rad, size_px) * rays, depth
 
 
-def focal_px(fov_rad: float, size_px: float) -> float:
+def focal_px(fov_rad: float, size_px: int) -> float:
     """Focal length in pixels of a picture `size_px` wide."""
     return size_px / 2 / math.tan(fov_rad / 2)
 
 
-def camera_distance(fov_rad: float, *, mesh_scale: float = 1.0, extend_px: float = 0.0, size_px: float = 512) -> float:
+def camera_distance(fov_rad: float, *, mesh_scale: float = 1.0, extend_px: float = 0.0, size_px: int = 512) -> float:
     """Distance d at which the cube's middle plane fills the picture and `extend_px` more on each side.
 
     In scaled units, where the cube's edge is 1 / mesh_scale; multiplied by mesh_scale it is in cube edges.

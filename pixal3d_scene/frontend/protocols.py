@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..camera import Camera
 from ..depth import Depth
@@ -23,6 +23,7 @@ class KnownView:
     camera_height_m: float | None = None
 
 
+@runtime_checkable
 class Segmenter(Protocol):
     """Finds the objects of a photo. `revision` changes whenever the same photo may give another result."""
 
@@ -33,6 +34,7 @@ class Segmenter(Protocol):
         """Objects of the photo at the photo's own size; raises StageFailed if there is none."""
 
 
+@runtime_checkable
 class DepthEstimator(Protocol):
     """Finds metric depth, intrinsics, gravity and the floor. `revision` as for a Segmenter."""
 

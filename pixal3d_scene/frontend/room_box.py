@@ -9,6 +9,7 @@ Rooms", ICCV 2009 (section 3), with a likelihood of colours in place of their le
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -80,7 +81,7 @@ def fit_room_box(
     feet_room_m: (ahead, right) where objects seem to stand; most of them are within the walls.
     """
     height_m = float(camera.centre_world[1])
-    usual = dict(_USUAL_M)
+    usual: dict[str, Any] = dict(_USUAL_M)
     if len(feet_room_m):
         usual["ahead_m"] = float(np.clip(1.2 * np.percentile(feet_room_m[:, 0], 80), 2.0, 8.0))
     usual["ceiling_m"] = max(usual["ceiling_m"], height_m + 0.8)

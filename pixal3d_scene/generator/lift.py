@@ -18,7 +18,7 @@ from ..frames import cropcam_from_obj
 from ..mesh.simplify import simplify_closed
 from ..mesh.surface import solid_surface
 from ..progress import Progress
-from .lift_box import Box, complete_box
+from .lift_box import Box, complete_box, deepest_box, visible_box
 from .lift_foot import find_foot
 from .lift_texture import paint
 from .lift_view import look_at_object
@@ -76,14 +76,9 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
     points_world = volume.depth.points_world()[believed]
     pixel_m = float(np.median(volume.depth.z_m[believed])) / float(camera.K[0, 0])
     foot = find_foot(volume, believed, points_world)
-    box = complete_box(
-        points_world,
-        surroundings_world(volume),
-        camera.centre_world,
-        bottom_m=foot.bottom_m,
-        slack_m=pixel_m / 2,
-    )
-    view = look_at_object(volume, believed, _region_px(volume, box))
+    seen_box = visible_box(points_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
+    view = look_at_object(volume, believed, _region_px(volume, deepest_box(seen_box, camera.centre_world)))
+    box = complete_box(seen_box, points_world, surroundings_world(volume), view)
     solid = complete_solid(view, plan_grid(box, voxels=voxels, finest_m=pixel_m), foot)
     mesh_world = simplify_closed(_surface_world(solid), max_faces)
     if not len(mesh_world.faces):

@@ -5,13 +5,25 @@ Frames: `world` metres in; `box` is the world turned about the vertical so that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from ..frames import WORLD_UP
+from .lift_view import ObjectView, impossible
+
+# A visible part this flat against its width shows a front only: neither top nor side tells the depth.
+_FLAT = 0.25
+# Cabinets, shelves and wardrobes are built 0.6 m deep or less.
+_STANDARD_DEPTH_M = 0.6
+# Depth of a front that stands free, as a share of its smaller side.
+_PLATE = 0.3
+# Share of mirrored points that may fall into seen-free space by noise when a symmetry is exact.
+_NOISE = 0.03
+_GROWTH_STEPS = 24
+_GROWTH_POINTS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +38,10 @@ class Box:
     def size_m(self) -> Float[np.ndarray, "3"]:
         return self.high - self.low
 
+    @property
+    def middle(self) -> Float[np.ndarray, "3"]:
+        return (self.low + self.high) / 2
+
     def corners_world(self) -> Float[np.ndarray, "8 3"]:
         unit = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), axis=-1).reshape(8, 3)
         return self.world_from_box(self.low + unit * self.size_m)
@@ -37,6 +53,31 @@ class Box:
     def box_from_world(self, points_world: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """Points of world in the box's frame."""
         return np.asarray(points_world @ self.R_world_from_box.as_matrix())
+
+    def mirrored(self, points_box: Float[np.ndarray, "n 3"], axes: tuple[int, ...]) -> Float[np.ndarray, "n 3"]:
+        """Points of the box's frame with the given axes flipped about the box's middle."""
+        points = np.array(points_box)
+        for axis in axes:
+            points[:, axis] = 2 * self.middle[axis] - points[:, axis]
+        return points
+
+    def stretched(self, axis: int, away: float, size_m: float) -> Box:
+        """The side that faces away from the camera moved, so that the box is `size_m` along `axis`."""
+        low, high = self.low.copy(), self.high.copy()
+        if away > 0:
+            high[axis] = low[axis] + size_m
+        else:
+            low[axis] = high[axis] - size_m
+        return replace(self, low=low, high=high)
+
+
+def visible_box(points_world: Float[np.ndarray, "n 3"], *, bottom_m: float, slack_m: float) -> Box:
+    """The box of the visible points down to `bottom_m`. slack_m: a point stands for a pixel of this half size."""
+    R_world_from_box = Rotation.from_rotvec(box_yaw_rad(points_world) * WORLD_UP)
+    points = points_world @ R_world_from_box.as_matrix()
+    low, high = points.min(axis=0) - slack_m, points.max(axis=0) + slack_m
+    low[1] = bottom_m
+    return Box(R_world_from_box=R_world_from_box, low=low, high=high)
 
 
 def box_yaw_rad(points_world: Float[np.ndarray, "n 3"]) -> float:
@@ -52,53 +93,69 @@ def box_yaw_rad(points_world: Float[np.ndarray, "n 3"]) -> float:
     sides = np.roll(corners, -1, axis=0) - corners
     # The smallest rectangle shares a side with the hull (Freeman and Shapira 1975).
     yaws_rad = np.unique(np.mod(np.arctan2(-sides[:, 1], sides[:, 0]), np.pi / 2))
-    turned = np.stack([footprint_in_box(corners, yaw) for yaw in yaws_rad])  # (n, corners, 2)
+    turned = np.stack([_footprint_in_box(corners, yaw) for yaw in yaws_rad])  # (n, corners, 2)
     return float(yaws_rad[np.argmin(np.prod(np.ptp(turned, axis=1), axis=-1))])
 
 
-def footprint_in_box(footprint_world: Float[np.ndarray, "n 2"], yaw_rad: float) -> Float[np.ndarray, "n 2"]:
+def _footprint_in_box(footprint_world: Float[np.ndarray, "n 2"], yaw_rad: float) -> Float[np.ndarray, "n 2"]:
     """(x, z) of world in a frame turned by yaw about +y."""
     c, s = np.cos(yaw_rad), np.sin(yaw_rad)
     x, z = footprint_world[:, 0], footprint_world[:, 1]
     return np.stack([c * x - s * z, s * x + c * z], axis=-1)
 
 
+def deepest_box(box: Box, eye_world: Float[np.ndarray, "3"]) -> Box:
+    """The largest box that `complete_box` can make of a visible box: as deep as it is wide."""
+    for axis in (0, 2):
+        away = _away(box, axis, eye_world)
+        box = box.stretched(axis, away, max(float(box.size_m[axis]), float(box.size_m[2 - axis])))
+    return box
+
+
 def complete_box(
-    points_world: Float[np.ndarray, "n 3"],
-    surroundings_world: Float[np.ndarray, "m 3"],
-    eye_world: Float[np.ndarray, "3"],
-    *,
-    bottom_m: float,
-    slack_m: float,
+    box: Box, points_world: Float[np.ndarray, "n 3"], surroundings_world: Float[np.ndarray, "m 3"], view: ObjectView
 ) -> Box:
-    """The box of the visible points, grown away from the camera where only a front is seen."""
-    R_world_from_box = Rotation.from_rotvec(box_yaw_rad(points_world) * WORLD_UP)
-    R = R_world_from_box.as_matrix()
-    points = points_world @ R
-    low, high = points.min(axis=0) - slack_m, points.max(axis=0) + slack_m
-    low[1] = bottom_m
-    eye = eye_world @ R
-    around = surroundings_world @ R
-    axis = 0 if high[0] - low[0] < high[2] - low[2] else 2
-    other_m = high[2 - axis] - low[2 - axis]
-    height_m = high[1] - low[1]
-    seen_m = high[axis] - low[axis]
-    if seen_m < FLAT * min(other_m, height_m):
-        away = np.sign((low[axis] + high[axis]) / 2 - eye[axis])
-        deepest_m = min(other_m, height_m, STANDARD_DEPTH_M)
-        front = low[axis] if away > 0 else high[axis]
-        wall_m = float(np.quantile(away * (around[:, axis] - front), 0.95)) if len(around) else np.inf
-        depth_m = max(wall_m if seen_m < wall_m < deepest_m * 1.25 else PLATE * min(other_m, height_m), seen_m)
-        if away > 0:
-            high[axis] = low[axis] + depth_m
-        else:
-            low[axis] = high[axis] - depth_m
-    return Box(R_world_from_box=R_world_from_box, low=low, high=high)
+    """The box of the visible points grown away from the camera where the far side cannot be among them.
+
+    A mere front gets a depth: back to a wall that is near enough, otherwise that of a plate. Anything else grows
+    until its mirror image contradicts the photo nowhere, if that makes it symmetric at all: so a ball's visible
+    half becomes a ball, and a box seen over its corner stays as it is.
+    """
+    eye_world = view.camera.centre_world
+    axis = 0 if box.size_m[0] < box.size_m[2] else 2
+    smaller_m = float(min(box.size_m[2 - axis], box.size_m[1]))
+    if box.size_m[axis] < _FLAT * smaller_m:
+        away = _away(box, axis, eye_world)
+        front = box.low[axis] if away > 0 else box.high[axis]
+        return box.stretched(axis, away, _depth_of_front(box, axis, away * (box.box_from_world(surroundings_world)[:, axis] - front)))
+    for axis in (0, 2):
+        box = _grow_to_symmetry(box, axis, _away(box, axis, eye_world), points_world, view)
+    return box
 
 
-# A visible part this flat against its width shows a front only: neither top nor side tells the depth.
-FLAT = 0.25
-# Cabinets, shelves and wardrobes are built 0.6 m deep or less.
-STANDARD_DEPTH_M = 0.6
-# Depth of a front that stands free, as a share of its smaller side.
-PLATE = 0.3
+def _away(box: Box, axis: int, eye_world: Float[np.ndarray, "3"]) -> float:
+    """+1 where the far side along the axis is the high one."""
+    return 1.0 if box.middle[axis] > box.box_from_world(eye_world[None])[0, axis] else -1.0
+
+
+def _depth_of_front(box: Box, axis: int, behind_front_m: Float[np.ndarray, "m"]) -> float:
+    """behind_front_m: of what the photo shows around the object; the farthest of it is the wall."""
+    seen_m, smaller_m = float(box.size_m[axis]), float(min(box.size_m[2 - axis], box.size_m[1]))
+    wall_m = float(np.quantile(behind_front_m, 0.95)) if len(behind_front_m) else np.inf
+    if seen_m < wall_m < min(smaller_m, _STANDARD_DEPTH_M) * 1.25:
+        return wall_m
+    return max(_PLATE * smaller_m, seen_m)
+
+
+def _grow_to_symmetry(
+    box: Box, axis: int, away: float, points_world: Float[np.ndarray, "n 3"], view: ObjectView
+) -> Box:
+    """The smallest stretch along the axis whose mirror image contradicts the photo no more, else the same box."""
+    step = max(1, len(points_world) // _GROWTH_POINTS)
+    points_box = box.box_from_world(points_world[::step])
+    sizes_m = np.linspace(box.size_m[axis], max(box.size_m[axis], box.size_m[2 - axis]), _GROWTH_STEPS)
+    boxes = [box.stretched(axis, away, float(size)) for size in sizes_m]
+    conflict = np.array([impossible(view, b.world_from_box(b.mirrored(points_box, (axis,)))).mean() for b in boxes])
+    if conflict.min() > _NOISE or conflict[0] - conflict.min() < _NOISE:
+        return box
+    return boxes[int(np.argmax(conflict <= conflict.min() + _NOISE / 3))]

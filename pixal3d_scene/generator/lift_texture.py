@@ -34,11 +34,7 @@ class _Source:
 
     def moved(self, points_world: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         box = self.solid.grid.box
-        points = box.box_from_world(points_world)
-        middle = (box.low + box.high) / 2
-        for axis in self.flips:
-            points[:, axis] = 2 * middle[axis] - points[:, axis]
-        return box.world_from_box(points)
+        return box.world_from_box(box.mirrored(box.box_from_world(points_world), self.flips))
 
     def turned(self, directions_world: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         box = self.solid.grid.box

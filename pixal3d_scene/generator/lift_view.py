@@ -198,3 +198,16 @@ def flat_index(
     row = np.floor(points_px[:, 1]).astype(np.int64) - view.origin_px[1]
     inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
     return np.where(inside, row * w + column, 0), inside
+
+
+def impossible(view: ObjectView, points_world: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
+    """Points where the object cannot be: the photo looks past them, or they lie inside what stands around."""
+    points_cam = view.camera.cam_from_world(points_world)
+    z_m = np.maximum(points_cam[:, 2], 1e-3)
+    index, inside = flat_index(view, (points_cam / z_m[:, None]) @ view.camera.K.T[:, :2])
+    # A few pixels and a hundredth of the distance: points at the silhouette and depth noise do not count.
+    slack = 0.01 + 3 / view.camera.K[0, 0]
+    surface = view.inverse_z.ravel()[index]
+    in_front = 1 / z_m > surface * (1 + slack)
+    behind_wall = (view.kind.ravel()[index] == FREE) & (1 / z_m < surface * (1 - slack))
+    return inside & (in_front | behind_wall)

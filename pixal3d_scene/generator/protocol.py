@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ..errors import StageFailed
 from ..progress import Progress
 
 
+@runtime_checkable
 class ObjectGenerator(Protocol):
     """Makes meshes of crop volumes. `revision` changes whenever the same volume may give another mesh."""
 

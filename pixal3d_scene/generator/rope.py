@@ -29,7 +29,7 @@ def rope_phasors(
 
 def rotate(x: Float[Tensor, "T H D"], phasors: Complex[Tensor, "T pairs"]) -> Float[Tensor, "T H D"]:
     """Turn every channel pair of all heads of a token by the token's phasors; float32 maths, dtype kept."""
-    as_complex = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # (T, H, pairs)
+    as_complex = torch.view_as_complex(torch.unflatten(x.float(), -1, (-1, 2)))  # (T, H, pairs)
     turned = torch.view_as_real(as_complex * phasors[:, None])  # (T, H, pairs, 2)
     return turned.flatten(-2).type_as(x)  # (T, H, D)
 

@@ -43,9 +43,10 @@ def sparse_std(lengths: tuple[int, ...]) -> ItemStd:
     """Of each item of a token matrix (T, C) with `lengths` rows per item; biased (N), as sparse models are guided."""
 
     def std(x: Float[Tensor, "T C"]) -> Float[Tensor, "T 1"]:
-        items = [part.square().mean() - part.mean().square() for part in x.split(lengths)]  # B x ()
-        repeats = torch.tensor(lengths, device=x.device)  # (B,)
-        return torch.stack(items).sqrt().repeat_interleave(repeats)[:, None]  # (T, 1)
+        parts = [
+            (part.square().mean() - part.mean().square()).sqrt().expand(len(part)) for part in torch.split(x, lengths)
+        ]
+        return torch.cat(parts)[:, None]  # (T, 1)
 
     return std
 
@@ -68,9 +69,10 @@ class FlowSampler:
         unknown = merged.keys() - {field.name for field in fields(FlowSampler)}
         if unknown:
             raise InputError(f"The sampler settings {sorted(unknown)} are not known; see the pipeline file.")
-        if "guidance_interval" in merged:
-            merged["guidance_interval"] = tuple(merged["guidance_interval"])
-        return FlowSampler(**merged)
+        low, high = merged.pop("guidance_interval", (0.0, 1.0))
+        steps = int(merged.pop("steps", 12))
+        numbers = {name: float(value) for name, value in merged.items()}
+        return FlowSampler(steps=steps, guidance_interval=(float(low), float(high)), **numbers)
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rescale_t <= 0:

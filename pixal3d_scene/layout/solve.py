@@ -16,6 +16,7 @@ from ..crop import CropVolume
 from ..frames import Similarity, cropcam_from_obj, heading_towards
 from ..room import Room
 from ..scene_graph import Placement
+from .contact import seen_contacts
 from .depth_scale import DepthScale, fit_scale
 from .support import Support, find_supports
 
@@ -39,7 +40,12 @@ def solve_layout(
         volume.name: asset.mesh_obj.transformed(T_world_from_obj[volume.name])
         for asset, volume in zip(assets, volumes, strict=True)
     }
-    supports = find_supports(meshes_world, room, reach_m=snap_m)
+    names = {volume.instance.mask_value: volume.name for volume in volumes}
+    seen = {
+        volume.name: {names[value]: height_m for value, height_m in seen_contacts(volume).items() if value in names}
+        for volume in volumes
+    }
+    supports = find_supports(meshes_world, seen, room, reach_m=snap_m)
     lift_m = _close_gaps(supports, meshes_world, snap_m=snap_m)
     return tuple(
         _placement(

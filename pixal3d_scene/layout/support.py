@@ -1,7 +1,8 @@
 """What each object stands on: the floor, another object, a wall or the ceiling.
 
-Geometry only: meshes in world (y up, floor at 0), the room's planes. An object stands on another one when,
-straight below its foot, that object's upper side is at the foot's height.
+Meshes in world (y up, floor at 0), the contacts that the photo shows and the room's planes enter. An object
+stands on another one when the photo shows their contact, or when, straight below its foot, that object's upper
+side is at the foot's height.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ class Support:
     gap_m: float
 
 
-def find_supports(meshes_world: Mapping[str, Mesh], room: Room, *, reach_m: float) -> dict[str, Support]:
-    """The support of every object. reach_m: the largest gap that still counts as contact.
+def find_supports(
+    meshes_world: Mapping[str, Mesh], seen: Mapping[str, Mapping[str, float]], room: Room, *, reach_m: float
+) -> dict[str, Support]:
+    """The support of every object; never a cycle.
 
-    Never a cycle: an object can only stand on one whose middle is lower than its own foot would allow.
+    seen: per object the names it visibly touches with the height (m) of the contact (`contact.seen_contacts`).
+    reach_m: the largest gap that still counts as contact.
     """
     names = list(meshes_world)
     supports: dict[str, Support] = {}
@@ -49,13 +53,18 @@ def find_supports(meshes_world: Mapping[str, Mesh], room: Room, *, reach_m: floa
         for other in names:
             if other == name or not _may_carry(meshes_world[other], mesh, reach_m):
                 continue
-            gap_m = gap_above(mesh, meshes_world[other], reach_m=reach_m)
+            height_m = seen.get(name, {}).get(other)
+            if height_m is not None and abs(foot_m - height_m) <= reach_m:
+                gap_m: float | None = foot_m - height_m
+            else:
+                gap_m = gap_above(mesh, meshes_world[other], reach_m=reach_m)
             if gap_m is not None:
                 candidates.append(Support(parent=other, relation="on", gap_m=gap_m))
         if candidates:
             supports[name] = min(candidates, key=lambda s: (abs(s.gap_m), s.parent))
         else:
-            supports[name] = _without_ground(mesh, room, foot_m)
+            others = {other: meshes_world[other] for other in names if other != name}
+            supports[name] = _over_another(mesh, others, reach_m) or _without_ground(mesh, room, foot_m)
     return _without_cycles(supports, meshes_world)
 
 
@@ -90,7 +99,27 @@ def _may_carry(carrier: Mesh, mesh: Mesh, reach_m: float) -> bool:
     """Boxes overlap seen from above, and the carrier's lowest point is below the foot."""
     (low_c, high_c), (low, high) = carrier.bounds, mesh.bounds
     beside = (high_c < low)[[0, 2]].any() or (low_c > high)[[0, 2]].any()
-    return not beside and low_c[1] < low[1] - 0.02 and low[1] - high_c[1] <= reach_m
+    return bool(not beside and low_c[1] < low[1] - 0.02 and low[1] - high_c[1] <= reach_m)
+
+
+def _over_another(mesh: Mesh, others: Mapping[str, Mesh], reach_m: float) -> Support | None:
+    """An object that touches nothing, but hovers at the height of another one's highest point, within its outline.
+
+    What holds it there is hidden or missing in the mesh below; in mid-air it would be worse off.
+    """
+    low, high = mesh.bounds
+    middle_xz = ((low + high) / 2)[[0, 2]]
+    below = []
+    for name, other in others.items():
+        low_o, high_o = other.bounds
+        within = (low_o[[0, 2]] <= middle_xz).all() and (middle_xz <= high_o[[0, 2]]).all()
+        gap_m = float(low[1] - high_o[1])
+        if within and abs(gap_m) <= reach_m and low_o[1] < low[1] - 0.02:
+            below.append((abs(gap_m), name, gap_m))
+    if not below:
+        return None
+    _, name, gap_m = min(below)
+    return Support(parent=name, relation="on", gap_m=gap_m)
 
 
 def _without_ground(mesh: Mesh, room: Room, foot_m: float) -> Support:

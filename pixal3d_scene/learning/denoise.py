@@ -6,29 +6,34 @@ High Performance Graphics 2010. Pictures of light without texture enter and leav
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float32, Int
 
 _KERNEL = ((-1, 0.25), (0, 0.5), (1, 0.25))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guides:
+    """What every pixel shows, to find out which neighbours lie on the same smooth surface. points_m: world."""
+
+    normals: Float32[np.ndarray, "H W 3"]
+    points_m: Float32[np.ndarray, "H W 3"]
+    labels: Int[np.ndarray, "H W"]
+
+
 def smoothed(
-    light: Float[np.ndarray, "H W 3"],
-    *,
-    normals: Float32[np.ndarray, "H W 3"],
-    points_m: Float32[np.ndarray, "H W 3"],
-    labels: Int[np.ndarray, "H W"],
-    levels: int,
-    light_sigma: float,
-    reach_m: float = 0.25,
-) -> Float[np.ndarray, "H W 3"]:
+    light: Float32[np.ndarray, "H W 3"], guides: Guides, *, levels: int, light_sigma: float, reach_m: float = 0.25
+) -> Float32[np.ndarray, "H W 3"]:
     """`light` averaged over neighbours on the same label, with alike normals, near in space and alike in light.
 
     levels: the filter reaches 2^levels pixels. light_sigma: differences in light (after a logarithm, so relative) that
     count as an edge at the second level; halved at each further one, since noise is then lower. The first level takes
     all neighbours alike: a single sample says too little about where an edge of light is.
     """
-    result = np.asarray(light, dtype=np.float32)
+    normals, points_m, labels = guides.normals, guides.points_m, guides.labels
+    result = light
     for level in range(levels):
         step = 2**level
         sigma = np.inf if level == 0 else light_sigma / 2 ** (level - 1)
@@ -44,7 +49,7 @@ def smoothed(
                 weight = kx * ky * alike * np.exp(-apart / reach_m**2 - contrast) * (labels[to] == labels[of])
                 total[to] += weight[..., None] * result[of]
                 weight_sum[to] += weight
-        result = total / np.maximum(weight_sum, 1e-6)[..., None]
+        result = (total / np.maximum(weight_sum, 1e-6)[..., None]).astype(np.float32)
     return result
 
 

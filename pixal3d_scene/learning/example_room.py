@@ -13,7 +13,7 @@ from .materials import Fabric, Plain, Planks, Rug, Wallpaper, linear
 from .shell import Shell, WallFrame, Window
 
 _SIZE_M = (4.9, 4.7, 2.6)  # width, depth, height
-_OAK = (linear("#c99d66"), linear("#8f6136"))
+_OAK = (linear("#b88d5e"), linear("#845a34"))
 _WALNUT = (linear("#8a5a3a"), linear("#4d2e1d"))
 _BLACK_STEEL = (0.02, 0.02, 0.022)
 _BRASS = (0.55, 0.38, 0.15)
@@ -35,17 +35,17 @@ def _style(wood: tuple[tuple[float, float, float], tuple[float, float, float]], 
 
 # kind, size (w, h, d), place (x, z), yaw in degrees, style, seed of its details
 _FLOOR: tuple[tuple[str, Size, tuple[float, float], float, Style, int], ...] = (
-    ("sofa", (2.05, 0.84, 0.92), (1.95, -4.1), 0.0, _style(_OAK, "#2f6f73", "#e0a03c"), 3),
-    ("coffee table", (1.05, 0.4, 0.58), (2.15, -2.72), 4.0, _style(_OAK, "#2f6f73", "#e0a03c"), 1),
-    ("armchair", (0.82, 0.82, 0.82), (3.62, -2.75), -62.0, _style(_OAK, "#b5563a", "#3a5a68"), 5),
-    ("floor lamp", (0.42, 1.62, 0.42), (3.3, -4.25), 0.0, _style(_WALNUT, "#2f6f73", "#e0a03c"), 0),
-    ("bookshelf", (0.95, 1.75, 0.32), (4.24, -4.5), 0.0, _style(_WALNUT, "#2f6f73", "#e0a03c"), 2),
+    ("sofa", (2.05, 0.84, 0.92), (1.95, -4.1), 0.0, _style(_OAK, "#2f6f73", "#d9a24e"), 3),
+    ("coffee table", (1.05, 0.4, 0.58), (2.15, -2.72), 4.0, _style(_OAK, "#2f6f73", "#d9a24e"), 1),
+    ("armchair", (0.82, 0.82, 0.82), (3.62, -2.75), -62.0, _style(_OAK, "#b0664d", "#3a5a68"), 5),
+    ("floor lamp", (0.42, 1.62, 0.42), (3.3, -4.25), 0.0, _style(_WALNUT, "#2f6f73", "#d9a24e"), 0),
+    ("bookshelf", (0.95, 1.75, 0.32), (4.24, -4.5), 0.0, _style(_WALNUT, "#2f6f73", "#d9a24e"), 2),
     ("plant", (0.72, 1.2, 0.72), (0.5, -4.2), 20.0, _style(_OAK, "#2f6f73", "#d8d2c4"), 4),
-    ("dining chair", (0.45, 0.88, 0.48), (0.98, -2.95), 62.0, _style(_OAK, "#6c7f5d", "#6c7f5d"), 6),
+    ("dining chair", (0.45, 0.88, 0.48), (0.98, -2.95), 62.0, _style(_WALNUT, "#7a8a68", "#7a8a68"), 6),
 )
 _ON_COFFEE_TABLE: tuple[tuple[str, Size, tuple[float, float], float, Style, int], ...] = (
     ("vase", (0.34, 0.46, 0.34), (0.24, -0.03), 0.0, _style(_OAK, "#2f6f73", "#2b5d8a"), 8),
-    ("books", (0.25, 0.08, 0.18), (-0.22, 0.05), 20.0, _style(_OAK, "#2f6f73", "#e0a03c"), 9),
+    ("books", (0.25, 0.08, 0.18), (-0.22, 0.05), 20.0, _style(_OAK, "#2f6f73", "#d9a24e"), 9),
 )
 
 
@@ -64,10 +64,10 @@ def example_room(size_px: tuple[int, int] = (1024, 768)) -> ComposedRoom:
         objects.append(_placed(len(objects) + 1, kind, parts, place, yaw_deg, table.mask_value))
     lights: list[Light] = [
         *shell.window_lights((5.0, 5.4, 6.0)),
-        SunLight(towards_sun=(-1.0, 0.68, 0.16), irradiance=(46.0, 36.0, 23.0)),
+        SunLight(towards_sun=(-1.0, 0.68, 0.16), irradiance=(44.0, 37.0, 27.0)),
     ]
     for item in objects:
-        lights += lamp_lights(item, power=2.2)
+        lights += lamp_lights(item, power=1.7)
     camera = camera_at(
         eye_world=(2.75, 1.5, -0.12), yaw_rad=math.radians(4), pitch_rad=math.radians(11), fov_deg=68, size_px=size_px
     )
@@ -102,8 +102,8 @@ def _shell() -> Shell:
         figure=linear("#a8503c"),
         border=linear("#33505e"),
     )
-    paper = Wallpaper(colour=linear("#dccfb6"), lower=linear("#dccfb6"), contrast=0.05)
-    side = Wallpaper(colour=linear("#e9e1d0"), lower=linear("#e9e1d0"), contrast=0.0)
+    paper = Wallpaper(colour=linear("#d8d1c3"), lower=linear("#d8d1c3"), contrast=0.05)
+    side = Wallpaper(colour=linear("#e6e1d6"), lower=linear("#e6e1d6"), contrast=0.0)
     return Shell(
         size_m=_SIZE_M,
         floor=floor,
@@ -122,7 +122,7 @@ def _pictures() -> tuple[PlacedObject, ...]:
     frame = WallFrame.of("back", _SIZE_M)
     hung: list[PlacedObject] = []
     for seed, (size, along, up) in enumerate((((0.62, 0.8, 0.03), 1.5, 1.22), ((0.46, 0.6, 0.03), 2.3, 1.36))):
-        parts = make("picture", np.random.default_rng(seed), size, _style(_WALNUT, "#2f6f73", "#e0a03c"))
+        parts = make("picture", np.random.default_rng(seed), size, _style(_WALNUT, "#2f6f73", "#d9a24e"))
         x, y, z = (float(v) for v in frame.point(along, up, size[2] / 2))
         hung.append(_placed(0, "picture", parts, (x, y, z), math.degrees(frame.yaw_rad)))
     return tuple(hung)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from ..camera import Camera
 from .composed_room import ComposedRoom
-from .denoise import smoothed
+from .denoise import Guides, smoothed
 from .light_transport import Sky, ambient_light, bounced_light, direct_light, mirrored_light
 from .surfaces import Stage
 
@@ -25,7 +25,7 @@ class RenderQuality:
 
     supersampling: int = 2
     shadow_rays: int = 1
-    levels: int = 5
+    levels: int = 6
 
 
 FAST = RenderQuality(supersampling=1, levels=3)
@@ -70,9 +70,9 @@ def render_photo(
         _trace(room, stage, sky, fine, range(y, min(y + _ROWS, height)), quality, rng) for y in range(0, height, _ROWS)
     ]
     layers = {name: np.concatenate([band[name] for band in bands]) for name in bands[0]}
-    guides = {"normals": layers["normals"], "points_m": layers["points"], "labels": layers["labels"]}
-    diffuse = smoothed(layers["irradiance"], **guides, levels=quality.levels, light_sigma=1.6)
-    mirror = smoothed(layers["mirrored"], **guides, levels=min(quality.levels, 3), light_sigma=1.2)
+    guides = Guides(normals=layers["normals"], points_m=layers["points"], labels=layers["labels"])
+    diffuse = smoothed(layers["irradiance"], guides, levels=quality.levels, light_sigma=1.6)
+    mirror = smoothed(layers["mirrored"], guides, levels=min(quality.levels, 3), light_sigma=1.2)
     radiance = layers["albedo"] * diffuse / np.pi + mirror + layers["glow"]
     # Tone before averaging: a bright lamp's rim then stays smooth.
     toned = tone_mapped(radiance, exposure=_exposure(radiance))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, UInt8, UInt16
 from PIL import Image, ImageDraw, ImageFont
 
 from ..instances import Instances
@@ -47,7 +47,7 @@ def mask_overlay(photo: Photo, instances: Instances, *, longest_side_px: int) ->
     return np.asarray(image)
 
 
-def _outline(labels: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+def _outline(labels: UInt16[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Mask pixels that touch another mask or none, two pixels wide."""
     inside = np.ones(labels.shape, dtype=bool)
     for step in (1, 2):
@@ -60,12 +60,12 @@ def _outline(labels: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
 
 def _write_names(
     image: Image.Image,
-    labels: Int[np.ndarray, "h w"],
+    labels: UInt16[np.ndarray, "h w"],
     instances: Instances,
     colours: dict[int, tuple[int, int, int]],
 ) -> None:
     draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=max(11, max(image.size) // 62))
+    font = ImageFont.load_default(size=max(12, max(image.size) // 56))
     area_px = np.bincount(labels.ravel(), minlength=int(instances.label_map.max()) + 1)
     placed: list[tuple[float, float, float, float]] = []
     for item in sorted(instances.items, key=lambda item: -area_px[item.mask_value]):

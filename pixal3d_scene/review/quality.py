@@ -6,6 +6,8 @@ it here; no ground truth is needed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -41,6 +43,13 @@ def measure_quality(scene: SceneGraph, instances: Instances, depth: Depth) -> di
         if both.any():
             figures[item.name]["depth_residual_m"] = float(np.median(np.abs(z_m - measured_z_m)[both]))
     return figures
+
+
+def with_quality(scene: SceneGraph, instances: Instances, depth: Depth) -> SceneGraph:
+    """The same scene, its objects' `quality` filled with `measure_quality`."""
+    figures = measure_quality(scene, instances, depth)
+    objects = [replace(item, quality={**item.quality, **figures[item.name]}) for item in scene.objects]
+    return SceneGraph(camera=scene.camera, objects=objects, room=scene.room, surfaces=scene.surfaces)
 
 
 def _look(scene: SceneGraph) -> tuple[Float[np.ndarray, "h w"], Int[np.ndarray, "h w"]]:

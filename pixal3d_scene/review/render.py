@@ -118,7 +118,7 @@ def _light(normal_world: Float[np.ndarray, "n 3"], lit: Bool[np.ndarray, "n"]) -
 
 
 def _surface_at(
-    surfaces: Sequence[Surface], normals: Sequence[Float[np.ndarray, "V 3"]], hits: Hits, seen: Int[np.ndarray, "n"]
+    surfaces: Sequence[Surface], normals: Sequence[Float[np.ndarray, "_ 3"]], hits: Hits, seen: Int[np.ndarray, "n"]
 ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
     """Linear albedo and smooth normal where the rays `seen` hit."""
     albedo, normal = np.ones((len(seen), 3)), np.zeros((len(seen), 3))

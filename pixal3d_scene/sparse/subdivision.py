@@ -25,9 +25,15 @@ class Subdivision:
         self.active = active  # (T, 8)
 
     @cached_property
+    def _places(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Parent row and child number (T',) of every active child, parents in order, then ascending child."""
+        row, child = self.active.nonzero(as_tuple=True)
+        return row, child
+
+    @cached_property
     def children(self) -> Voxels:
         """The active children; the same object for every network that follows this subdivision."""
-        row, child = self.active.nonzero(as_tuple=True)  # (T',) each, parents in order, then ascending child
+        row, child = self._places
         offset = torch.stack([child & 1, child >> 1 & 1, child >> 2], dim=1)  # (T', 3)
         parent = self.parents.coords[row]  # (T', 4)
         coords = torch.cat([parent[:, :1], 2 * parent[:, 1:] + offset], dim=1)  # (T', 4)
@@ -36,12 +42,12 @@ class Subdivision:
     def split(self, feats: torch.Tensor) -> SparseTensor:
         """Parents' features (T, 8 K), eight consecutive groups, to the children's (T', K)."""
         grouped = feats.reshape(len(feats), 8, feats.shape[1] // 8)  # (T, 8, K)
-        return SparseTensor(grouped[self.active], self.children)
+        return SparseTensor(grouped[self._places], self.children)
 
     def merge(self, feats: torch.Tensor) -> SparseTensor:
         """Children's features (T', K) to the parents' (T, 8 K); an inactive child counts as zeros."""
         grouped = feats.new_zeros(len(self.parents), 8, feats.shape[1])  # (T, 8, K)
-        grouped[self.active] = feats
+        grouped[self._places] = feats
         return SparseTensor(grouped.flatten(1), self.parents)
 
 

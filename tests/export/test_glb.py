@@ -15,16 +15,6 @@ import numpy as np
 import pygltflib
 import pytest
 import trimesh
-from gltf_validator import validator_report
-from hand_made_scene import (
-    box_mesh,
-    hand_made_camera,
-    hand_made_object,
-    hand_made_photo,
-    hand_made_scene,
-    marked_texture,
-    pose,
-)
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.transform import RigidTransform, Rotation
@@ -35,6 +25,16 @@ from pixal3d_scene.export.facts import object_facts, scene_facts
 from pixal3d_scene.export.glb import object_glb, scene_glb
 from pixal3d_scene.frames import WORLD_UP
 from pixal3d_scene.scene_graph import SceneGraph
+from tests.gltf_validator import validator_report
+from tests.hand_made_scene import (
+    box_mesh,
+    hand_made_camera,
+    hand_made_object,
+    hand_made_photo,
+    hand_made_scene,
+    marked_texture,
+    pose,
+)
 
 _DTYPES = {5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
@@ -331,16 +331,16 @@ def test_the_validator_sees_a_broken_file(tmp_path):
 def test_same_scene_same_bytes_in_any_process():
     code = (
         "import sys, hashlib; sys.path.insert(0, sys.argv[1])\n"
-        "from hand_made_scene import hand_made_photo, hand_made_scene\n"
+        "from tests.hand_made_scene import hand_made_photo, hand_made_scene\n"
         "from pixal3d_scene.export.glb import scene_glb\n"
         "data = scene_glb(hand_made_scene(), photo=hand_made_photo(), jpeg_quality=92, room_shell=True)\n"
         "print(hashlib.sha256(data).hexdigest())"
     )
-    tests = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     hashes = {
         subprocess.run(
-            [sys.executable, "-c", code, str(tests)],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(tests.parent), "OMP_NUM_THREADS": "1"},
+            [sys.executable, "-c", code, str(root)],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             check=True,

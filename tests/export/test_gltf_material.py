@@ -4,7 +4,6 @@ import io
 
 import numpy as np
 import pytest
-from hand_made_scene import marked_texture
 from PIL import Image
 
 from pixal3d_scene.asset import Material
@@ -15,6 +14,7 @@ from pixal3d_scene.export.gltf_material import (
     material_json,
     srgb_from_linear,
 )
+from tests.hand_made_scene import marked_texture
 
 
 def test_opaque_texture_is_jpeg_with_its_corners_in_place():

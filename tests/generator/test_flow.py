@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,18 @@ def velocity_of(case: GoldenCase, flow: nn.Module, condition: Condition) -> Tens
     return flow(x, t, flow.prepare(condition, case.inputs["coords"]), case.inputs.get("concat_cond"))
 
 
+def traced(flow: nn.Module, paths: list[str]) -> dict[str, Tensor]:
+    """Outputs of the named submodules, filled in by the next forward pass."""
+    outputs: dict[str, Tensor] = {}
+
+    def remember(path: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda _module, _inputs, output: outputs.update({path: output})
+
+    for path in paths:
+        flow.get_submodule(path).register_forward_hook(remember(path))
+    return outputs
+
+
 @pytest.mark.golden
 @pytest.mark.parametrize("name", ["ss_flow", "slat_flow"])
 @torch.no_grad()
@@ -77,12 +90,10 @@ def test_golden(golden_dir: Path, name: str) -> None:
     for case in golden_cases(golden_dir, name):
         flow = FLOW_CLASSES[case.about["class_name"].split()[0]](**case.config)
         flow.load_state_dict(case.weights, strict=True)
-        traces: dict[str, Tensor] = {}
-        for path in (key.removeprefix("trace_") for key in case.outputs if key.startswith("trace_")):
-            # "input_layer" is joined to its name by the same underscore.
-            flow.get_submodule(path).register_forward_hook(lambda _m, _i, out, path=path: traces.update({path: out}))
+        traces = traced(flow, [key.removeprefix("trace_") for key in case.outputs if key.startswith("trace_")])
         condition = condition_of(case)
         case.check("v_cond", velocity_of(case, flow, condition))
+        assert traces or not any(key.startswith("trace_") for key in case.outputs)
         for path, got in traces.items():
             case.check(f"trace_{path}", got.reshape(case.outputs[f"trace_{path}"].shape))
         if "t_embedding" in case.outputs:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from golden_cases import GoldenCase, golden_cases
 from torch import Tensor
 
 from pixal3d_scene.errors import InputError
-from pixal3d_scene.generator.sampler import FlowSampler, NoiseSource, Velocity, dense_std, sparse_std, time_grid
+from pixal3d_scene.generator.sampler import FlowSampler, NoiseSource, dense_std, sparse_std, time_grid
 
 SETTINGS = ("steps", "rescale_t", "guidance_strength", "guidance_rescale", "sigma_min")
 
@@ -23,30 +24,31 @@ def sampler_of(case: GoldenCase) -> FlowSampler:
     return FlowSampler.from_config({"params": settings}, guidance_interval=case.config["guidance_interval"])
 
 
+class ClosedForm:
+    """v = a x + b sin(w x) + c cos(k t); counts its evaluations."""
+
+    def __init__(self, config: dict[str, Any], c: Tensor) -> None:
+        self.config, self.c, self.calls = config, c, 0
+
+    def __call__(self, x: Tensor, t: float) -> Tensor:
+        self.calls += 1
+        a, b, k, w = (self.config[name] for name in "abkw")
+        return a * x + b * torch.sin(w * x) + self.c * math.cos(k * t)
+
+
 @pytest.mark.golden
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_golden_trajectory(golden_dir: Path, kind: str) -> None:
     for case in golden_cases(golden_dir, "sampler"):
-        a, b, k, w = (case.config[name] for name in "abkw")
-        calls: list[float] = []
-
-        def velocity(c: Tensor) -> Velocity:
-            def v(x: Tensor, t: float) -> Tensor:
-                calls.append(t)
-                return a * x + b * torch.sin(w * x) + c * math.cos(k * t)
-
-            return v
-
+        std = dense_std
         if kind == "sparse":
             std = sparse_std(tuple(case.inputs["sparse_coords"][:, 0].bincount().tolist()))
-        else:
-            std = dense_std
-        fields = [velocity(case.inputs[f"{kind}_{name}"]) for name in ("cond", "neg_cond")]
+        fields = [ClosedForm(case.config, case.inputs[f"{kind}_{name}"]) for name in ("cond", "neg_cond")]
         sampler = sampler_of(case)
         steps = list(sampler.trajectory(case.inputs[f"{kind}_noise"], *fields, std))
+        assert sum(field.calls for field in fields) == case.about["model_evaluations_dense"]
         case.check(f"{kind}_x_t", torch.stack([x for x, _ in steps]))
         case.check(f"{kind}_x_0", torch.stack([x_0 for _, x_0 in steps]))
-        assert len(calls) == case.about["model_evaluations_dense"]
         case.check(f"{kind}_samples", sampler.sample(case.inputs[f"{kind}_noise"], *fields, std))
 
 
@@ -70,13 +72,13 @@ def never(x: Tensor, t: float) -> Tensor:
 
 def test_constant_velocity_moves_by_itself() -> None:
     noise = torch.randn(2, 3)
-    sampled = FlowSampler(steps=5, rescale_t=3).sample(noise, lambda x, t: torch.ones_like(x), never, dense_std)
+    sampled = FlowSampler(steps=5, rescale_t=3.0).sample(noise, lambda x, t: torch.ones_like(x), never, dense_std)
     torch.testing.assert_close(sampled, noise - 1)
 
 
 def test_linear_velocity_integrates_as_by_hand() -> None:
     # Two steps with rescale 3: t = 1, 0.75, 0; v = 2 x + t. x: 1 -> 1 - .25 * 3 = .25 -> .25 - .75 * 1.25 = -.6875
-    sampled = FlowSampler(steps=2, rescale_t=3).sample(torch.ones(1, 1), lambda x, t: 2 * x + t, never, dense_std)
+    sampled = FlowSampler(steps=2, rescale_t=3.0).sample(torch.ones(1, 1), lambda x, t: 2 * x + t, never, dense_std)
     assert sampled.item() == pytest.approx(-0.6875, abs=1e-6)
 
 
@@ -120,6 +122,17 @@ def test_the_two_standard_deviations() -> None:
     torch.testing.assert_close(dense_std(x)[:, 0], x.std(dim=1, correction=1))
 
 
+def test_settings_of_a_pipeline_file() -> None:
+    config = {
+        "name": "FlowEulerGuidanceIntervalSampler",
+        "args": {"sigma_min": 1e-5},
+        "params": {"steps": 12, "guidance_strength": 7.5, "guidance_interval": [0.6, 1], "rescale_t": 3},
+    }
+    sampler = FlowSampler.from_config(config, rescale_t=5)
+    expected = FlowSampler(steps=12, guidance_strength=7.5, guidance_interval=(0.6, 1.0), rescale_t=5.0)
+    assert sampler == expected
+
+
 def test_unknown_setting_is_refused() -> None:
     with pytest.raises(InputError, match="stepz"):
         FlowSampler.from_config({"params": {"stepz": 3}})
@@ -140,5 +153,6 @@ def test_noise_is_the_upstream_sequence_whatever_else_is_drawn() -> None:
 
 def test_grid_ends_and_falls() -> None:
     grid = time_grid(12, 5.0)
-    assert grid[0] == 1 and grid[-1] == 0
+    assert grid[0] == 1
+    assert grid[-1] == 0
     assert all(a > b for a, b in itertools.pairwise(grid))

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from .attention import CrossAttention, ImageTerms, ProjectedImageAttention, SelfAttention
 from .tokens import TokenLayout
 
-
 _HALF = 128  # frequencies of the time embedding
 
 

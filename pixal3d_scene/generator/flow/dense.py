@@ -33,7 +33,9 @@ class DenseFlow(FlowTransformer):
     ) -> Float[Tensor, "B Cout R R R"]:
         tokens = x.flatten(2).transpose(1, 2).flatten(0, 1)  # (B R^3, Cin)
         v = self.token_velocity(tokens, t, prepared)  # (B R^3, Cout)
-        return v.unflatten(0, (len(x), -1)).transpose(1, 2).unflatten(2, x.shape[2:])  # (B, Cout, R, R, R)
+        return (
+            torch.unflatten(v, 0, (len(x), -1)).transpose(1, 2).reshape(len(x), -1, *x.shape[2:])
+        )  # (B, Cout, R, R, R)
 
     def field(self, prepared: Prepared) -> Callable[[Tensor, float], Tensor]:
         """Velocity as a sampler wants it: of the state and of time in [0, 1]."""

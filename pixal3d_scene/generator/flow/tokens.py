@@ -41,8 +41,8 @@ class TokenLayout:
         """One vector per item (B, C) to one per token (T, C); a single item is left to broadcasting (1, C)."""
         if len(self.lengths) == 1:
             return vectors  # (1, C)
-        repeats = torch.tensor(self.lengths, device=vectors.device)  # (B,)
-        return vectors.repeat_interleave(repeats, dim=0, output_size=sum(self.lengths))  # (T, C)
+        parts = zip(vectors, self.lengths, strict=True)
+        return torch.cat([vector.expand(length, -1) for vector, length in parts])  # (T, C)
 
 
 def attend(
@@ -55,8 +55,10 @@ def attend(
     """Full attention of each item's queries to the keys of the same item, scale 1 / sqrt(D)."""
     if of_queries.equal and of_keys.equal:
         items = len(of_queries.lengths)
-        q, k, v = (x.unflatten(0, (items, -1)).transpose(1, 2) for x in (q, k, v))  # (B, H, N, D)
+        q, k, v = (torch.unflatten(x, 0, (items, -1)).transpose(1, 2) for x in (q, k, v))  # (B, H, N, D)
         return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(0, 1)  # (T, H, D)
-    parts = zip(q.split(of_queries.lengths), k.split(of_keys.lengths), v.split(of_keys.lengths), strict=True)
+    split_q = torch.split(q, of_queries.lengths)
+    split_k, split_v = torch.split(k, of_keys.lengths), torch.split(v, of_keys.lengths)
     one = TokenLayout((0,))  # within one item there is nothing left to tell apart
+    parts = zip(split_q, split_k, split_v, strict=True)
     return torch.cat([attend(*part, one, one) for part in parts if len(part[0])])  # (T, H, D)

@@ -30,18 +30,17 @@ _TORSO_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16"
 class Prepared:
     """What a flow needs of its objects in every sampling step and that no step changes.
 
-    terms: of every block, where they are kept; else they follow from `condition` anew in each step.
+    picture: the image terms of every block where they are kept, else the condition they are made of in each step.
     """
 
     layout: TokenLayout
     phasors: Complex[Tensor, "T pairs"]
-    condition: Condition
-    terms: tuple[ImageTerms, ...] | None
+    picture: tuple[ImageTerms, ...] | Condition
 
     def terms_of(self, blocks: Sequence[ModulatedBlock]) -> Iterator[ImageTerms]:
-        if self.terms is not None:
-            return iter(self.terms)
-        return (block.cross_attn.image_terms(self.condition) for block in blocks)
+        if isinstance(self.picture, Condition):
+            return (block.cross_attn.image_terms(self.picture) for block in blocks)
+        return iter(self.picture)
 
 
 class FlowTransformer(nn.Module):
@@ -70,11 +69,9 @@ class FlowTransformer(nn.Module):
         **_without_effect: object,  # config files carry keys that matter in training only
     ) -> None:
         super().__init__()
-        if pe_mode != "rope" or image_attn_mode not in ("cross", "proj") or dtype not in _TORSO_DTYPES:
-            raise InputError(
-                f"A flow model with pe_mode={pe_mode!r}, image_attn_mode={image_attn_mode!r}, dtype={dtype!r} is not "
-                f"supported; known are 'rope', 'cross' or 'proj', and {', '.join(_TORSO_DTYPES)}."
-            )
+        _check_choice("pe_mode", pe_mode, ("rope",))
+        _check_choice("image_attn_mode", image_attn_mode, ("cross", "proj"))
+        _check_choice("dtype", dtype, tuple(_TORSO_DTYPES))
         self.resolution = resolution
         heads = num_heads or model_channels // num_head_channels
         self.head_dim = model_channels // heads
@@ -84,19 +81,14 @@ class FlowTransformer(nn.Module):
         if share_mod:
             self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(model_channels, 6 * model_channels))
         self.input_layer = nn.Linear(in_channels, model_channels)
-
-        def image_attention() -> CrossAttention | ProjectedImageAttention:
-            cross = CrossAttention(model_channels, cond_channels, heads, qk_rms_norm=qk_rms_norm_cross)
-            return (
-                ProjectedImageAttention(cross, proj_in_channels or cond_channels)
-                if image_attn_mode == "proj"
-                else cross
-            )
-
         self.blocks = nn.ModuleList(
             ModulatedBlock(
                 SelfAttention(model_channels, heads, qk_rms_norm=qk_rms_norm),
-                image_attention(),
+                _image_attention(
+                    CrossAttention(model_channels, cond_channels, heads, qk_rms_norm=qk_rms_norm_cross),
+                    image_attn_mode,
+                    proj_in_channels or cond_channels,
+                ),
                 FeedForward(model_channels, int(model_channels * mlp_ratio)),
                 channels=model_channels,
                 share_mod=share_mod,
@@ -109,8 +101,8 @@ class FlowTransformer(nn.Module):
         self.register_load_state_dict_pre_hook(_drop_rope_phases)  # type: ignore[no-untyped-call]
 
     @property
-    def torso(self) -> Sequence[ModulatedBlock]:
-        return cast("Sequence[ModulatedBlock]", self.blocks)
+    def torso(self) -> list[ModulatedBlock]:
+        return cast("list[ModulatedBlock]", list(self.blocks))
 
     def _start_as_identity(self) -> None:
         """Zero modulation and output, so that training starts from blocks that change nothing (DiT, "adaLN-Zero")."""
@@ -135,13 +127,9 @@ class FlowTransformer(nn.Module):
         same to the byte as when each step computes them again.
         """
         condition = condition.to(self.torso_dtype)
-        terms = tuple(block.cross_attn.image_terms(condition) for block in self.torso) if keep else None
-        return Prepared(
-            layout=layout,
-            phasors=rope_phasors(coords, self.head_dim, self.rope_freq),  # (T, D/2)
-            condition=condition,
-            terms=terms,
-        )
+        phasors = rope_phasors(coords, self.head_dim, self.rope_freq)  # (T, D/2)
+        terms = tuple(block.cross_attn.image_terms(condition) for block in self.torso) if keep else condition
+        return Prepared(layout=layout, phasors=phasors, picture=terms)
 
     def token_velocity(
         self, x: Float[Tensor, "T Cin"], t: Float[Tensor, "B"], prepared: Prepared
@@ -153,6 +141,17 @@ class FlowTransformer(nn.Module):
             h = block(h, time, prepared.layout, prepared.phasors, terms)  # (T, C)
         h = layer_norm(h.to(x.dtype), h.shape[-1:], eps=1e-5)  # (T, C)
         return self.out_layer(h)  # (T, Cout)
+
+
+def _check_choice(key: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InputError(f"A flow model with {key} {value!r} is not supported; known: {', '.join(known)}.")
+
+
+def _image_attention(
+    cross: CrossAttention, mode: str, proj_in_channels: int
+) -> CrossAttention | ProjectedImageAttention:
+    return ProjectedImageAttention(cross, proj_in_channels) if mode == "proj" else cross
 
 
 def image_attn_mode_of(state_dict: Mapping[str, Any]) -> str:

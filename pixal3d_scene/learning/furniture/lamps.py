@@ -68,14 +68,14 @@ def _shade(r: float, low: float, tall: float, style: Style) -> Part:
     """A thin truncated cone, open above and below, that glows."""
     top, wall = 0.68 * r, 0.004
     ring = [(r - wall, low), (r, low), (top, low + tall), (top - wall, low + tall)]
-    glow = tuple(1.5 * c for c in style.glow)
+    glow = tuple(1.1 * c for c in style.glow)
     cloth = Plain(colour=(0.8, 0.72, 0.6))
     return Part(name=SHADE, mesh_node=lathe(ring, 48), finish=Finish(pattern=cloth, glow=(glow[0], glow[1], glow[2])))
 
 
 def _spider(r: float, y: float, tall: float, style: Style) -> list[Part]:
     """Three wires that hold the shade to the stem."""
-    reach = 0.8 * r
+    reach = 0.775 * r  # into the shade's wall, not through it
     wires: list[Mesh] = []
     for a in np.radians(120 * np.arange(3)):
         wires.append(strut((0, y - 0.15 * tall, 0), (reach * np.sin(a), y, reach * np.cos(a)), 0.0035, sides=6))

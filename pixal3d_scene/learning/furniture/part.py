@@ -35,7 +35,7 @@ class Style:
     cloth: Pattern
     accent: Pattern
     metal: Rgb = (0.05, 0.05, 0.055)
-    glow: Rgb = (1.0, 0.74, 0.45)
+    glow: Rgb = (1.0, 0.78, 0.52)
 
     def wood(self, axis: int = 0, seed: int = 0) -> Finish:
         """Varnished wood with its grain along an axis (0 x, 1 y, 2 z)."""

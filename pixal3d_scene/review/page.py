@@ -1,0 +1,52 @@
+"""The HTML of the report: the facts of report.json and the pictures in, one self-contained page out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .report_pictures import ReportPictures
+
+_NO_VALUE = "–"
+
+
+def page_html(facts: Mapping[str, Any], pictures: ReportPictures) -> str:
+    """Everything from the user (file names, labels, notes) is escaped; the page loads nothing from elsewhere."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("pixal3d_scene.review"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": _number, "size": _size, "percent": _percent, "megabytes": _megabytes}
+    longest_s = max((stage["seconds"] for stage in facts["stages"]), default=0.0)
+    return environment.get_template("report.html.j2").render(
+        facts=facts,
+        pictures=pictures,
+        total_s=sum(stage["seconds"] for stage in facts["stages"]),
+        longest_s=max(longest_s, 1e-9),
+        settings=json.dumps(facts["settings"], indent=2, ensure_ascii=False),
+    )
+
+
+def _number(value: float | None, digits: int = 2, unit: str = "") -> str:
+    if value is None:
+        return _NO_VALUE
+    return f"{value:.{digits}f}{unit}"
+
+
+def _size(size_m: list[float]) -> str:
+    """Width, height and depth, as one reads them on a price tag."""
+    return " × ".join(f"{extent:.2f}" for extent in size_m) + " m" if any(size_m) else _NO_VALUE
+
+
+def _percent(share: float | None) -> str:
+    return _NO_VALUE if share is None else f"{100 * share:.0f} %"
+
+
+def _megabytes(count_bytes: int | None) -> str:
+    return _NO_VALUE if count_bytes is None else f"{count_bytes / 1e6:.0f} MB"

@@ -1,0 +1,88 @@
+"""The run folder: all files or none, and keys that decide what is made again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pixal3d_scene.errors import InputError, OutputError
+from pixal3d_scene.run_folder import MANIFEST, RunFolder
+
+
+def test_nothing_is_created_before_the_first_write(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.write({"a.txt": b"old", "sub/b.txt": b"old"})
+    # A file where a folder is needed makes the second of the two fail, for root as well.
+    (tmp_path / "run" / "blocked").write_bytes(b"")
+    with pytest.raises(OutputError, match="run"):
+        folder.write({"a.txt": b"new", "blocked/c.txt": b"new"})
+    assert (tmp_path / "run" / "a.txt").read_bytes() == b"old"
+    leftovers = [p.name for p in (tmp_path / "run").rglob(".*")]
+    assert leftovers == []
+
+
+def test_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_bytes(b"")
+    with pytest.raises(OutputError, match="is a file"):
+        RunFolder(tmp_path / "run")
+
+
+def test_a_stage_counts_only_with_its_key_and_its_files(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write({"x.bin": b"1"})
+    folder.finish("segment", "key", ["x.bin"], seconds=0.5)
+    again = RunFolder(tmp_path)
+    assert again.has("segment", "key")
+    assert not again.has("segment", "other")
+    (tmp_path / "x.bin").unlink()
+    assert not RunFolder(tmp_path).has("segment", "key")
+
+
+def test_an_earlier_stage_forgets_the_later_ones(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write({"x.bin": b"1"})
+    for stage in ("segment", "depth", "generate"):
+        folder.finish(stage, "key", ["x.bin"], seconds=0.0)
+    folder.finish("depth", "new", ["x.bin"], seconds=0.0)
+    kept = RunFolder(tmp_path)
+    assert kept.has("segment", "key")
+    assert kept.has("depth", "new")
+    assert not kept.has("generate", "key")
+
+
+def test_unknown_stage_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="segment, depth"):
+        RunFolder(tmp_path).forget("segmnet")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 99, "stages": {}}', '{"schema": 1, "stages": []}'])
+def test_a_damaged_manifest_is_a_fresh_start(tmp_path: Path, content: str) -> None:
+    (tmp_path / MANIFEST).write_text(content)
+    assert RunFolder(tmp_path).manifest["stages"] == {}
+
+
+def test_only_files_of_earlier_runs_are_removed(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (tmp_path / "mine.txt").write_text("the user's own")
+    folder.write({"objects/old.glb": b"1", "scene.glb": b"1"})
+    folder.remove_stale(["objects/old.glb", "scene.glb"])
+    folder.remove_stale(["scene.glb"])
+    assert not (tmp_path / "objects" / "old.glb").exists()
+    assert (tmp_path / "mine.txt").exists()
+    assert (tmp_path / "scene.glb").exists()
+
+
+def test_manifest_is_readable_json(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.finish("segment", "key", [], seconds=1.23456)
+    facts = json.loads((tmp_path / MANIFEST).read_text())
+    assert facts["schema"] == 1
+    assert facts["stages"]["segment"]["seconds"] == 1.235
+    assert facts["stages"]["segment"]["peak_memory_bytes"] > 1_000_000
