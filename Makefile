@@ -30,7 +30,8 @@ $(STAMP): pyproject.toml constraints.txt
 
 # The Khronos validator for the GLB tests; they skip and say so where there is no npm.
 node:
-	@if command -v npm >/dev/null; then [ -d node_modules/gltf-validator ] || npm install --silent --no-audit --no-fund --no-package-lock; \
+	@if command -v npm >/dev/null; then [ -d tests/export/node_modules ] || \
+	  npm install --prefix tests/export --silent --no-audit --no-fund --no-package-lock; \
 	else echo "npm is not installed: the tests that need the Khronos validator will skip"; fi
 
 # Debian packages that open3d and pyrender need at import; the job itself needs none of them.
@@ -41,4 +42,4 @@ system:
 	else echo "not root or no apt-get: the tests that need open3d or pyrender will skip"; fi
 
 clean:
-	rm -rf $(VENV) demo-run runs build dist node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-run runs build dist tests/export/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

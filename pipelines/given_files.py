@@ -53,7 +53,7 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
         read_masks(files.masks, photo.size_px)
         segmenter = GivenMasks(files.masks)
     if files.depth is not None:
-        read_depth(files.depth, Camera.from_fov(horizontal_fov_deg=60, size_px=photo.size_px))
+        read_depth(files.depth, Camera.from_fov(horizontal_fov_deg=60.0, size_px=photo.size_px))
         depth = GivenDepth(
             files.depth, camera_height_m=settings.camera_height_m, fallback_fov_deg=settings.fallback_fov_deg
         )

@@ -10,6 +10,9 @@ from jaxtyping import Bool, UInt16
 from .arrays import freeze
 from .errors import InputError
 
+# An object labelled like a part of the room must not take that part's node name.
+_NAMES_OF_THE_SHELL = frozenset({"floor", "wall", "ceiling", "room", "photo_camera"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
@@ -31,6 +34,8 @@ class Instance:
         """Unique ASCII name of its scene node, such as `armchair_03`."""
         ascii_label = self.label.encode("ascii", "ignore").decode().lower()
         word = "_".join("".join(c if c.isalnum() else " " for c in ascii_label).split())
+        if word in _NAMES_OF_THE_SHELL:
+            word = f"{word}_object"
         return f"{word or 'object'}_{self.mask_value:02d}"
 
 

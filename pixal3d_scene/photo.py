@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,19 +59,19 @@ def read_photo(path: Path, *, max_megapixels: float = 50.0) -> Photo:
         raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
     image = open_image(data, path, max_megapixels=max_megapixels)
     notes: list[str] = []
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append(f"{path.name} has {image.n_frames} frames; the first one is used.")  # type: ignore[attr-defined]
-        image.seek(0)
-    exif = image.getexif()
-    oriented = ImageOps.exif_transpose(image)
-    if exif.get(ExifTags.Base.Orientation, 1) not in (0, 1):
-        notes.append("The photo was turned as its EXIF orientation says.")
+    with _damage_refused(path):
+        n_frames = getattr(image, "n_frames", 1)
+        if n_frames > 1:
+            notes.append(f"{path.name} has {n_frames} frames; the first one is used.")
+            image.seek(0)
+        oriented, focal_mm = _apply_exif(image, notes)
     rgb = _as_rgb(oriented, notes)
     if min(rgb.size) < SMALLEST_SIDE_PX:
         raise InputError(
             f"{path} is {rgb.width} x {rgb.height} px, smaller than {SMALLEST_SIDE_PX} px; use a larger photo."
         )
-    focal_px = _focal_px(exif, rgb.size)
+    # The 35 mm equivalent refers to the picture's diagonal.
+    focal_px = None if focal_mm is None else focal_mm / _DIAGONAL_35MM_MM * float(np.hypot(*rgb.size))
     return Photo(
         rgb=np.array(rgb, dtype=np.uint8),
         file_name=path.name,
@@ -81,17 +83,27 @@ def read_photo(path: Path, *, max_megapixels: float = 50.0) -> Photo:
 
 def open_image(data: bytes, path: Path, *, max_megapixels: float) -> Image.Image:
     """Decode image bytes completely, with a limit on the size checked before anything is decoded."""
+    with _damage_refused(path):
+        image = Image.open(io.BytesIO(data))
+        megapixels = image.width * image.height / 1e6
+        if megapixels > max_megapixels:
+            raise InputError(
+                f"{path} has {megapixels:.0f} megapixels, more than the limit of {max_megapixels:g}; "
+                "shrink it or raise the limit with --max-megapixels."
+            )
+        image.load()
+    return image
+
+
+@contextmanager
+def _damage_refused(path: Path) -> Iterator[None]:
+    """Whatever a decoder raises on the bytes of `path` becomes an InputError; its warnings are dropped."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-            megapixels = image.width * image.height / 1e6
-            if megapixels > max_megapixels:
-                raise InputError(
-                    f"{path} has {megapixels:.0f} megapixels, more than the limit of {max_megapixels:g}; "
-                    "shrink it or raise the limit with --max-megapixels."
-                )
-            image.load()
+            warnings.simplefilter("ignore")
+            yield
+    except (InputError, MemoryError):
+        raise
     except Image.DecompressionBombError as error:
         raise InputError(
             f"{path} claims an enormous size ({error}); shrink it or raise the limit with --max-megapixels."
@@ -100,9 +112,22 @@ def open_image(data: bytes, path: Path, *, max_megapixels: float) -> Image.Image
         raise InputError(
             f"{path} is not a picture that can be read; give a JPEG, PNG, WebP, TIFF, GIF or BMP file."
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # Pillow's decoders raise nearly every built-in type on damaged data
         raise InputError(f"{path} is damaged or cut off ({error}); export or copy it again.") from error
-    return image
+
+
+def _apply_exif(image: Image.Image, notes: list[str]) -> tuple[Image.Image, float | None]:
+    """The picture turned as its EXIF says, and the 35 mm equivalent focal length; damaged EXIF costs no photo."""
+    try:
+        exif = image.getexif()
+        oriented = ImageOps.exif_transpose(image)
+        focal_mm = _focal_length_mm(exif)
+    except Exception:  # as above: the parser raises nearly every built-in type
+        notes.append("The photo's EXIF data is damaged; it is shown as stored, without a focal length.")
+        return image, None
+    if exif.get(ExifTags.Base.Orientation, 1) not in (0, 1):
+        notes.append("The photo was turned as its EXIF orientation says.")
+    return oriented, focal_mm
 
 
 def _as_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
@@ -124,13 +149,11 @@ def _as_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     return image.convert("RGB")
 
 
-def _focal_px(exif: Image.Exif, size_px: tuple[int, int]) -> float | None:
-    """Focal length in pixels from the 35 mm equivalent, which refers to the picture's diagonal."""
+def _focal_length_mm(exif: Image.Exif) -> float | None:
+    """The 35 mm equivalent, None where it is missing or senseless."""
     value = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
     try:
         focal_mm = float(value) if value is not None else 0.0
     except (TypeError, ValueError):
         return None
-    if not 1 < focal_mm < 2000:
-        return None
-    return focal_mm / _DIAGONAL_35MM_MM * float(np.hypot(*size_px))
+    return focal_mm if 1 < focal_mm < 2000 else None

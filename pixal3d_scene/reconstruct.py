@@ -26,6 +26,7 @@ from .layout.surfaces import texture_room
 from .models import Models
 from .photo import Photo
 from .progress import Progress, Silent
+from .review.quality import with_quality
 from .room import Room
 from .scene_graph import Placement, SceneGraph, SceneObject
 from .settings import Settings
@@ -146,7 +147,7 @@ def build_scene(
     assets: list[ObjectAsset],
     placements: tuple[Placement, ...],
 ) -> SceneGraph:
-    """Objects in their node frames under their carriers, with the camera and the textured shell."""
+    """Objects in their node frames under their carriers, measured against the photo, and the textured shell."""
     objects = []
     for item, asset, placement in zip(instances.items, assets, placements, strict=True):
         objects.append(
@@ -161,7 +162,9 @@ def build_scene(
             )
         )
     surfaces = texture_room(room, photo, depth, instances)
-    return SceneGraph(camera=depth.camera, objects=objects, room=room, surfaces=surfaces)
+    return with_quality(
+        SceneGraph(camera=depth.camera, objects=objects, room=room, surfaces=surfaces), instances, depth
+    )
 
 
 def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownView) -> dict[str, str]:

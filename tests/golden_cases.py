@@ -53,12 +53,13 @@ class GoldenCase:
         )
 
 
-def golden_cases(folder: Path, name: str) -> list[GoldenCase]:
+def golden_cases(folder: Path, name: str, *, of_set: str = "main") -> list[GoldenCase]:
     """All cases whose name starts with `name`; a visible skip where there is none."""
     cases = [
-        GoldenCase(path.stem, json.loads(path.read_text()), load_file(path.with_suffix(".safetensors")))
+        GoldenCase(path.stem, about, load_file(path.with_suffix(".safetensors")))
         for path in sorted(folder.glob(f"{name}*.json"))
+        if (about := json.loads(path.read_text())).get("set", "main") == of_set
     ]
     if not cases:
-        pytest.skip(f"{folder} has no {name}*.json")
+        pytest.skip(f"{folder} has no {name}*.json of the set {of_set!r}")
     return cases

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+
+import pytest
 import torch
 
 from pixal3d_scene.sparse.tensor import Backend, SparseTensor, Voxels
+
+needs_spconv = pytest.mark.skipif(importlib.util.find_spec("spconv") is None, reason="spconv is not installed")
 
 
 def random_sparse(

@@ -13,7 +13,7 @@ from pixal3d_scene.camera import Camera
 from pixal3d_scene.errors import InputError, ShapeError
 from pixal3d_scene.frames import world_from_level_camera
 
-few = settings(deadline=None, max_examples=80)
+few = settings(deadline=None, max_examples=30)
 
 
 def camera_of(values: tuple[float, float, float, float, float, int, int]) -> Camera:

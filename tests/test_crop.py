@@ -24,7 +24,7 @@ from pixal3d_scene.instances import Instance, Instances
 from pixal3d_scene.photo import Photo
 
 MARGIN = 1.1
-few = settings(deadline=None, max_examples=40)
+few = settings(deadline=None, max_examples=25)
 
 # Landscape and portrait photos, tele to wide, looking up and steeply down, rolled; masks of one pixel up to the
 # whole photo, at any place, borders included. Plain values: the tests' type checks draw random numbers.

@@ -19,7 +19,7 @@ from pixal3d_scene.frames import (
 )
 
 RIGHT, UP, TOWARDS_VIEWER = np.eye(3)
-few = settings(deadline=None, max_examples=60)
+few = settings(deadline=None, max_examples=25)
 
 directions = (
     st.tuples(*[st.floats(-1, 1)] * 3)

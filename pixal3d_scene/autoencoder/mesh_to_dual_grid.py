@@ -24,6 +24,8 @@ from .voxel_index import VoxelIndex
 _FACE_WEIGHT = 1.0
 _RIM_WEIGHT = 0.2
 _MEAN_WEIGHT = 1e-2
+# Triangles thinner than this share of their length are needles: their normals are rounding errors.
+_NEEDLE = 1e-6
 # Keeps rounding from putting a voxel outside the grid.
 _MARGIN_OBJ = 1e-6
 
@@ -48,8 +50,9 @@ class SurfaceVoxels:
 def mesh_to_dual_grid(mesh_obj: Mesh, *, resolution: int) -> SurfaceVoxels:
     """The flexible dual grid of a mesh that lies strictly inside the cube [-0.5, 0.5]^3.
 
-    Offsets lie in [0, 1]; voxels are sorted by (x, y, z). Triangles without area are ignored. Raises InputError if the
-    mesh leaves the cube or has no area at all.
+    Offsets lie in [0, 1]; voxels are sorted by (x, y, z). An edge that is crossed twice is flagged too: a panel thinner
+    than a voxel becomes one sheet instead of nothing, at the price of a stray quad here and there on a sharp ridge.
+    Triangles without area are ignored. Raises InputError if the mesh leaves the cube or has no area at all.
     """
     if len(mesh_obj.vertices) and np.abs(mesh_obj.vertices).max() > 0.5 - _MARGIN_OBJ:
         raise InputError("The mesh leaves the cube [-0.5, 0.5]^3: scale it to fit before it is voxelised.")
@@ -61,6 +64,7 @@ def mesh_to_dual_grid(mesh_obj: Mesh, *, resolution: int) -> SurfaceVoxels:
     if not len(solid):
         raise InputError("The mesh has no triangle with an area: there is no surface to voxelise.")
     triangles, normals = triangles[solid], normals[solid] / areas[solid, None]
+    planes = normals * _is_sound(triangles, areas[solid])[:, None]  # (F', 3)
 
     crossings = crossed_edges(triangles, normals)
     touching = _touching_pairs(triangles, normals, crossings, resolution)
@@ -71,10 +75,10 @@ def mesh_to_dual_grid(mesh_obj: Mesh, *, resolution: int) -> SurfaceVoxels:
     distance = np.linalg.norm(touching.nearest - (touching.voxels + 0.5), axis=1)  # (P,)
     best = np.lexsort((distance, voxel))[np.flatnonzero(starts)]  # (N,) the nearest of each voxel's run
     error = _QuadraticError(coords)
-    error.add_planes(voxel, normals[touching.triangle], touching.nearest, _FACE_WEIGHT)
+    error.add_planes(voxel, planes[touching.triangle], touching.nearest, _FACE_WEIGHT)
     around = index.rows(_edge_voxels(crossings))  # (M, 4)
     for corner in around.T:
-        error.add_planes(corner, normals[crossings.triangle], crossings.points, 1.0)
+        error.add_planes(corner, planes[crossings.triangle], crossings.points, 1.0)
     _add_rims(error, index, vertices, mesh_obj.faces[solid])
     centre = _mean_crossing(around, crossings.points, fallback=touching.nearest[best])  # (N, 3)
     grid = DualGrid(
@@ -85,6 +89,12 @@ def mesh_to_dual_grid(mesh_obj: Mesh, *, resolution: int) -> SurfaceVoxels:
     )
     face = touching.triangle[best]  # (N,)
     return SurfaceVoxels(grid=grid, face=solid[face], barycentric=_barycentric(triangles[face], touching.nearest[best]))
+
+
+def _is_sound(triangles: Float[np.ndarray, "F 3 3"], doubled_areas: Float[np.ndarray, "F"]) -> Bool[np.ndarray, "F"]:
+    """Whether a triangle's normal can be trusted; booleans and simplification leave needles behind."""
+    longest = np.linalg.norm(triangles - np.roll(triangles, 1, axis=1), axis=2).max(axis=1)  # (F,)
+    return doubled_areas > _NEEDLE * longest**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +116,8 @@ def _touching_pairs(
     triangle = np.concatenate([triangle, np.repeat(crossings.triangle, 4)])  # (P',)
     voxels = np.concatenate([voxels, _edge_voxels(crossings).reshape(-1, 3)])  # (P', 3)
     shape = (resolution, resolution, resolution, len(triangles))
-    once = np.unique(np.ravel_multi_index((*voxels.T, triangle), shape))  # (P'',)
-    *xyz, triangle = np.unravel_index(once, shape)
+    keys = np.sort(np.ravel_multi_index((*voxels.T, triangle), shape))  # (P',)
+    *xyz, triangle = np.unravel_index(keys[np.diff(keys, prepend=-1) > 0], shape)
     voxels = np.stack(xyz, axis=1)  # (P'', 3)
     return _TouchingPairs(triangle=triangle, voxels=voxels, nearest=closest_point(triangles[triangle], voxels + 0.5))
 
@@ -167,7 +177,7 @@ class _QuadraticError:
         points: Float[np.ndarray, "P 3"],
         weight: float,
     ) -> None:
-        """Squared distance to the plane through `points` with unit `normals`."""
+        """Squared distance to the plane through `points` with unit `normals`; a normal of zeros adds nothing."""
         self._add(rows, weight * normals[:, :, None] * normals[:, None, :], points)
 
     def add_lines(

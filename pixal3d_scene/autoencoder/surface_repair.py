@@ -37,18 +37,19 @@ def repair_surface(mesh_obj: Mesh, *, max_perimeter_obj: float = MAX_HOLE_PERIME
     used, faces = np.unique(mesh_obj.faces, return_inverse=True)  # (V',), (F, 3)
     vertices = np.asarray(mesh_obj.vertices)[used]  # (V', 3)
     faces = faces.reshape(-1, 3)
-    vertices, faces, holes = fill_small_holes(vertices, faces, max_perimeter_obj=max_perimeter_obj)
-    flip = inconsistent_triangles(vertices, faces)  # (F',)
+    vertices, faces, holes = _fill_small_holes(vertices, faces, max_perimeter_obj=max_perimeter_obj)
+    sides = _Sides(faces)
+    flip = _inconsistent_triangles(vertices, faces, sides)  # (F',)
     faces = np.where(flip[:, None], faces[:, ::-1], faces)
     return RepairedSurface(
         mesh=Mesh(vertices=vertices, faces=faces.astype(np.int32)),
         holes_filled=holes,
         triangles_flipped=int(flip.sum()),
-        open_edges=int((_Sides(faces).uses == 1).sum()),
+        open_edges=int((sides.uses == 1).sum()),
     )
 
 
-def fill_small_holes(
+def _fill_small_holes(
     vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], *, max_perimeter_obj: float
 ) -> tuple[Float[np.ndarray, "W 3"], Int[np.ndarray, "G 3"], int]:
     """Close every simple boundary loop shorter than `max_perimeter_obj` by a fan around the mean of its side midpoints.
@@ -84,7 +85,9 @@ def fill_small_holes(
     )
 
 
-def inconsistent_triangles(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Bool[np.ndarray, "F"]:
+def _inconsistent_triangles(
+    vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], sides: _Sides
+) -> Bool[np.ndarray, "F"]:
     """Which triangles must be turned so that neighbours agree and every connected body faces outwards.
 
     Neighbours share a side that belongs to these two only. Each body is judged by itself, by the sign of its volume
@@ -98,7 +101,7 @@ def inconsistent_triangles(vertices: Float[np.ndarray, "V 3"], faces: Int[np.nda
     from scipy.sparse.csgraph import connected_components
 
     n = len(faces)
-    a, b, alike = _Sides(faces).neighbours()  # (E,), (E,), (E,)
+    a, b, alike = sides.neighbours()  # (E,), (E,), (E,)
     agree = np.where(alike, n, 0)  # two triangles that run alike through a side must not both keep their winding
     nodes_a = np.concatenate([a, a + n])  # (2E,) node f: triangle f as it is, node f + n: turned
     nodes_b = np.concatenate([b + agree, b + n - agree])  # (2E,)
@@ -125,7 +128,7 @@ def _signed_volumes(
     sums = np.stack([np.bincount(body, corners[:, :, k].mean(axis=1), count) for k in range(3)], axis=1)  # (K, 3)
     corners -= (sums / np.bincount(body, minlength=count)[:, None])[body][:, None]
     volume = np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))  # (F,) six times
-    return np.bincount(body, np.where(flip, -volume, volume), count)
+    return np.bincount(body, np.where(flip, -volume, volume), count).astype(np.float64)
 
 
 class _Sides:
@@ -133,7 +136,7 @@ class _Sides:
 
     def __init__(self, faces: Int[np.ndarray, "F 3"]) -> None:
         self.directed = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).astype(np.int64)  # (3F, 2)
-        low, high = self.directed.min(axis=1), self.directed.max(axis=1)  # (3F,)
+        low, high = np.minimum(*self.directed.T), np.maximum(*self.directed.T)  # (3F,)
         keys = low * (int(high.max(initial=0)) + 1) + high  # (3F,)
         self._order = np.argsort(keys, kind="stable")  # (3F,)
         self._starts = np.flatnonzero(np.diff(keys[self._order], prepend=-1))  # (S,)

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..sparse.subdivision import Subdivision
 from ..sparse.tensor import SparseTensor, Voxels
 from .dual_grid import DualGrid
+from .pbr_voxels import PbrVoxels
 from .precision import LayerNorm32, cast_torso
 from .voxel_blocks import ConvNeXtBlock, UpBlock
 
@@ -151,18 +152,19 @@ class ShapeDecoder(VoxelDecoder):
 
     def dual_grids(self, raw: SparseTensor, *, resolution: int) -> list[DualGrid]:
         """One grid per batch item from this decoder's output (T, 7); `resolution`: fine voxels along a cube edge."""
-        offset, edge_logits, split_weight = self.heads(raw.feats)  # (T, 3), (T, 3), (T,)
-        whole = raw.with_feats(torch.cat([offset, edge_logits, split_weight[:, None]], dim=1))  # (T, 7)
-        return [
-            DualGrid(
-                coords=coords.cpu().numpy(),
-                offset_vox=feats[:, 0:3].cpu().numpy(),
-                edge_flags=(feats[:, 3:6] > 0).cpu().numpy(),
-                split_weight=feats[:, 6].cpu().numpy(),
-                resolution=resolution,
+        grids = []
+        for feats, coords in raw.items():
+            offset, edge_logits, split_weight = self.heads(feats.detach())  # (N, 3), (N, 3), (N,)
+            grids.append(
+                DualGrid(
+                    coords=coords.cpu().numpy(),
+                    offset_vox=offset.cpu().numpy(),
+                    edge_flags=(edge_logits > 0).cpu().numpy(),
+                    split_weight=split_weight.cpu().numpy(),
+                    resolution=resolution,
+                )
             )
-            for feats, coords in ((f.detach(), c) for f, c in whole.items())
-        ]
+        return grids
 
     def heads(self, raw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Dual vertex in its voxel (T, 3), edge logits for x, y, z (T, 3), split weight (T,); differentiable."""
@@ -180,6 +182,17 @@ class TextureDecoder(VoxelDecoder):
     def attributes(self, raw: SparseTensor) -> SparseTensor:
         """(T, 6): sRGB-coded base colour, metallic, roughness, alpha; 0 to 1 up to overshoot (not clamped)."""
         return raw.with_feats(0.5 * raw.feats + 0.5)
+
+    def pbr_voxels(self, raw: SparseTensor, *, resolution: int) -> list[PbrVoxels]:
+        """One material per batch item from this decoder's output (T, 6), cut to [0, 1]."""
+        return [
+            PbrVoxels(
+                coords=coords.cpu().numpy(),
+                attributes=attributes.detach().clamp(0, 1).cpu().numpy(),
+                resolution=resolution,
+            )
+            for attributes, coords in self.attributes(raw).items()
+        ]
 
 
 def mlp_ratio_of(block_args: Sequence[Mapping[str, Any]] | None, level: int) -> float:

@@ -89,7 +89,7 @@ def _trimesh_scene(nodes: Sequence[GltfNode]) -> Any:
             scene.geometry[node.name] = trimesh.Trimesh(
                 vertices=np.array(node.mesh.vertices, dtype=np.float64),
                 faces=np.array(node.mesh.faces),
-                vertex_attributes=_attributes(node.mesh),
+                vertex_attributes=_attributes(node.mesh, node.material),
                 process=False,
             )
         scene.graph.update(  # the child comes first
@@ -102,10 +102,10 @@ def _trimesh_scene(nodes: Sequence[GltfNode]) -> Any:
     return scene
 
 
-def _attributes(mesh: Mesh) -> dict[str, NDArray[Any]]:
+def _attributes(mesh: Mesh, material: Material) -> dict[str, NDArray[Any]]:
     """Vertex attributes by their glTF names; trimesh puts an underscore before each."""
     attributes: dict[str, NDArray[Any]] = {"NORMAL": smooth_normals(mesh).astype(np.float32)}
-    if mesh.uv is not None:
+    if material.base_colour is not None and mesh.uv is not None:
         attributes["TEXCOORD_0"] = np.asarray(mesh.uv, dtype=np.float32)
     elif mesh.colours is not None:
         attributes["COLOR_0"] = linear_vertex_colours(mesh.colours)
@@ -126,7 +126,11 @@ def _add_materials(
             texture_index = texture_of.setdefault(encoded.data, len(texture_of))
             if texture_index == len(tree["textures"]):
                 buffers[("texture", texture_index)] = encoded.data + bytes(-len(encoded.data) % 4)
-                image = {"name": f"texture_{texture_index:02d}", "mimeType": encoded.mime_type, "bufferView": len(buffers) - 1}
+                image = {
+                    "name": f"texture_{texture_index:02d}",
+                    "mimeType": encoded.mime_type,
+                    "bufferView": len(buffers) - 1,
+                }
                 tree["images"].append(image)
                 tree["textures"].append({"source": texture_index})
         tree["materials"].append(material_json(f"{node.name}_mat", node.material, texture_index=texture_index))

@@ -33,14 +33,7 @@ def open_picture_of_photo(path: Path, size_px: tuple[int, int], *, what: str) ->
     header_size_px = _size_in_header(data)
     if header_size_px is not None:  # refused before a huge picture is decoded
         check_size(path, header_size_px, size_px, what=what)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = open_image(data, path, max_megapixels=size_px[0] * size_px[1] / 1e6)
-    except InputError:
-        raise
-    except Exception as error:  # Pillow's decoders raise almost anything for foreign bytes
-        raise InputError(f"The {what} {path} is damaged ({error}); export or copy it again.") from error
+    image = open_image(data, path, max_megapixels=size_px[0] * size_px[1] / 1e6)
     check_size(path, image.size, size_px, what=what)
     return image
 

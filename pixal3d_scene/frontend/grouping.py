@@ -67,7 +67,7 @@ def group_pieces(
 def _start(pieces: Pieces, lab: Float[np.ndarray, "h w 3"], is_object: Bool[np.ndarray, "n"]) -> dict[int, _Group]:
     """One group per object piece."""
     flat = pieces.map.ravel()
-    bins = np.clip((lab + [0, 60, 60]) / [100 / 6, 15, 15], 0, [5, 7, 7]).astype(np.int64).reshape(-1, 3)
+    bins = np.clip((lab + np.array([0, 60, 60])) / [100 / 6, 15, 15], 0, [5, 7, 7]).astype(np.int64).reshape(-1, 3)
     code = bins @ [64, 8, 1]
     histograms = np.bincount(flat * 384 + code, minlength=pieces.count * 384).reshape(-1, 384).astype(np.float64)
     rows, columns = np.indices(pieces.map.shape)
@@ -76,7 +76,8 @@ def _start(pieces: Pieces, lab: Float[np.ndarray, "h w 3"], is_object: Bool[np.n
         ((np.minimum, rows), (np.minimum, columns), (np.maximum, rows + 1), (np.maximum, columns + 1))
     ):
         extreme.at(boxes[:, k], flat, values.ravel())
-    outline_px = sum(np.bincount(side, pieces.border_px, minlength=pieces.count) for side in pieces.pairs.T)
+    ends, lengths = pieces.pairs.T.ravel(), np.tile(pieces.border_px, 2)
+    outline_px = np.bincount(ends, lengths, minlength=pieces.count)
     groups = {
         int(i): _Group(histograms[i], float(pieces.area_px[i]), float(outline_px[i]), boxes[i])
         for i in np.flatnonzero(is_object)

@@ -21,12 +21,13 @@ from ..frames import WORLD_UP
 
 FLOOR, CEILING, AHEAD, LEFT, RIGHT = range(5)
 
-_WORKING_SIDE_PX = 160
+_WORKING_SIDE_PX = 128
 _COLOUR_SAMPLES = 150.0  # pixels of one surface are not independent: so many of them speak
 _LOG_SIGMA = {"ahead_m": 0.5, "left_m": 0.6, "right_m": 0.6, "ceiling_m": 0.12}
 _USUAL_M = {"ahead_m": 4.5, "left_m": 2.5, "right_m": 2.5, "ceiling_m": 2.6}
-_STEPS = {"ahead_m": 28, "left_m": 20, "right_m": 20, "ceiling_m": 12}
+_STEPS = {"ahead_m": 24, "left_m": 18, "right_m": 18, "ceiling_m": 10}
 _LIMITS_M = {"ahead_m": (1.2, 12.0), "left_m": (0.6, 8.0), "right_m": (0.6, 8.0), "ceiling_m": (2.1, 4.0)}
+_WALLS = ("ahead_m", "left_m", "right_m")
 _NEVER_M = 1e6
 
 
@@ -87,21 +88,42 @@ def fit_room_box(
     usual["ceiling_m"] = max(usual["ceiling_m"], height_m + 0.8)
     box = RoomBox(R_room_from_cam=room_axes(camera, yaw_rad), camera_height_m=height_m, **usual)
     evidence = _Evidence(rgb, free, camera, box.R_room_from_cam, feet_room_m, usual)
+    return _search(box, evidence)
+
+
+def _search(box: RoomBox, evidence: _Evidence) -> RoomBox:
+    """Sweep each distance, and all walls together, over its whole range; then refine in shrinking steps."""
     best_cost = evidence.cost(box)
     for _ in range(3):
         before = best_cost
         for name, steps in _STEPS.items():
             low, high = _LIMITS_M[name]
             if name == "ceiling_m":
-                low, high = max(low, height_m + 0.3), max(high, height_m + 1.5)
+                low, high = max(low, box.camera_height_m + 0.3), max(high, box.camera_height_m + 1.5)
             for value in np.geomspace(low, high, steps):
-                candidate = replace(box, **{name: float(value)})
-                cost = evidence.cost(candidate)
-                if cost < best_cost:
-                    box, best_cost = candidate, cost
-        if before - best_cost < 1e-3:
+                box, best_cost = _better(box, best_cost, evidence, {name: float(value)})
+        for factor in np.geomspace(0.4, 2.5, 17):
+            scaled = {n: getattr(box, n) * float(factor) for n in _WALLS}
+            box, best_cost = _better(box, best_cost, evidence, scaled)
+        if before - best_cost < 0.5:
             break
+    for step in (1.06, 1.03, 1.015):
+        for names in ((n,) for n in _STEPS), (_WALLS,), ((n,) for n in _STEPS):
+            for group in names:
+                for factor in (step, 1 / step):
+                    moved = {n: getattr(box, n) * factor for n in group}
+                    box, best_cost = _better(box, best_cost, evidence, moved)
     return box
+
+
+def _better(box: RoomBox, cost: float, evidence: _Evidence, change: dict[str, float]) -> tuple[RoomBox, float]:
+    """The box after the change if it costs less, else as it was."""
+    values: Any = change
+    candidate = replace(box, **values)
+    if candidate.ceiling_m < candidate.camera_height_m + 0.2:
+        return box, cost
+    candidate_cost = evidence.cost(candidate)
+    return (candidate, candidate_cost) if candidate_cost < cost else (box, cost)
 
 
 class _Evidence:

@@ -6,6 +6,8 @@ mask meets the floor. A stop-gap until a trained network is there: every guess i
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float
 
@@ -13,7 +15,7 @@ from ..depth import Depth
 from ..instances import Instances
 from ..photo import Photo
 from .protocols import KnownView
-from .room_box import RoomBox, fit_room_box
+from .room_box import RoomBox, fit_room_box, room_axes
 from .standing import Foot, LevelView, find_foot
 from .view import View, see_view, stand_view
 
@@ -39,11 +41,13 @@ class RoomGeometryDepth:
         feet = {item.mask_value: find_foot(instances.label_map, item.mask_value) for item in instances.items}
         box = _fit_box(photo, instances, view, feet)
         z_m, _ = box.shell(view.camera)
+        level = LevelView(view.camera, box)
+        feet = {value: _resting(foot, level) for value, foot in feet.items()}
         names = {item.mask_value: item.name for item in instances.items}
         notes = [
             *view.notes,
             _describe(box, view),
-            *_place_objects(z_m, instances, feet, LevelView(view.camera, box), names),
+            *_place_objects(z_m, instances, feet, level, names),
         ]
         return Depth(
             z_m=z_m.astype(np.float32),
@@ -55,8 +59,6 @@ class RoomGeometryDepth:
 
 
 def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foot]) -> RoomBox:
-    from .room_box import RoomBox, room_axes
-
     yaw_rad = view.turn.yaw_rad
     endless = RoomBox(
         R_room_from_cam=room_axes(view.camera, yaw_rad),
@@ -67,7 +69,7 @@ def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foo
         ceiling_m=1e3,
     )
     level = LevelView(view.camera, endless)
-    standing = [level.foot_m(f) for f in feet.values() if not (f.carrier or f.hidden)]
+    standing = [level.foot_m(f) for f in feet.values() if not (f.touched or f.hidden)]
     return fit_room_box(
         photo.rgb,
         instances.label_map == 0,
@@ -75,6 +77,12 @@ def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foo
         yaw_rad=yaw_rad,
         feet_room_m=np.array(standing, dtype=np.float64).reshape(-1, 2),
     )
+
+
+def _resting(foot: Foot, level: LevelView) -> Foot:
+    """What would hang on the wall but touches an object under it rests on that object instead."""
+    rests = not foot.carrier and not foot.hidden and foot.touched and level.hangs(foot)
+    return replace(foot, carrier=foot.touched) if rests else foot
 
 
 def _describe(box: RoomBox, view: View) -> str:
@@ -97,13 +105,13 @@ def _place_objects(
     hanging, hidden, cut = [], [], []
     for value in _carriers_first(feet):
         foot, mask = feet[value], instances.mask(value)
-        under = _pixels_under(foot)
         if foot.carrier:
-            ahead_m = float(np.median(level.ahead_m(z_m[under], under)))
+            ahead_m = float(np.median(level.ahead_m(z_m[foot.under_px], foot.under_px)))
             z_m[mask] = level.upright_relief(mask, ahead_m)
         elif foot.hidden:
             # What hides the foot is in front: the object stands just behind it.
             hidden.append(names[value])
+            under = foot.rows_px[foot.below > 0] + 1, foot.columns_px[foot.below > 0]
             ahead_m = float(np.percentile(level.ahead_m(z_m[under], under), 90))
             z_m[mask] = level.upright_relief(mask, ahead_m + 0.2)
         elif level.hangs(foot):
@@ -142,9 +150,3 @@ def _carriers_first(feet: dict[int, Foot]) -> list[int]:
     for value in sorted(feet):
         visit(value)
     return order
-
-
-def _pixels_under(foot: Foot) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of other objects right below the outline: of the carrier if there is one."""
-    chosen = foot.below == foot.carrier if foot.carrier else foot.below > 0
-    return foot.rows_px[chosen] + 1, foot.columns_px[chosen]

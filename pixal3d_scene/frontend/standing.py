@@ -19,6 +19,8 @@ _HIDDEN_SHARE = 0.85  # so much of the lower outline against another object mean
 _SMALLEST_THICKNESS_M, _LARGEST_THICKNESS_M = 0.1, 0.9
 _THICKNESS_OF_WIDTH = 0.6
 _FARTHEST_M = 15.0
+_TOUCHING_SHARE, _CARRIED_SHARE = 0.15, 0.6  # of the lowest part of the outline
+_SMALL_ON_CARRIER = 0.3  # of the carrier's pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +28,17 @@ class Foot:
     """The lower outline of one object.
 
     columns_px, rows_px: the lowest pixel of every mask column. below: label under it, -1 below the photo.
-    carrier: the object that it rests on, 0 for none. hidden: it ends behind another object, so that it shows no foot.
+    touched: the object under its lowest part, 0 for none; under_px: (rows, columns) of that object's first pixels.
+    carrier: the touched object if this one rests there, else 0.
+    hidden: it ends behind other objects, so that it shows no foot.
     """
 
     mask_value: int
     columns_px: Int[np.ndarray, "n"]
     rows_px: Int[np.ndarray, "n"]
     below: Int[np.ndarray, "n"]
+    touched: int
+    under_px: tuple[np.ndarray, np.ndarray]
     carrier: int
     hidden: bool
 
@@ -57,39 +63,76 @@ def find_foot(label_map: UInt16[np.ndarray, "H W"], mask_value: int) -> Foot:
     below = np.full(len(columns), -1, dtype=np.int64)
     inside = rows + 1 < height
     below[inside] = label_map[rows[inside] + 1, columns[inside]]
-    carrier = _carrier(label_map, mask, columns, rows, below)
+    touched, share, under_px = _touched(label_map, mask, rows, columns)
+    carrier = touched if share > _CARRIED_SHARE and _carries(label_map, mask, touched, columns, rows) else 0
     hidden = carrier == 0 and bool((below > 0).mean() > _HIDDEN_SHARE)
-    return Foot(mask_value=mask_value, columns_px=columns, rows_px=rows, below=below, carrier=carrier, hidden=hidden)
+    return Foot(
+        mask_value=mask_value,
+        columns_px=columns,
+        rows_px=rows,
+        below=below,
+        touched=touched,
+        under_px=under_px,
+        carrier=carrier,
+        hidden=hidden,
+    )
 
 
-def _carrier(
+def _lowest_band(mask: Bool[np.ndarray, "H W"], rows: Int[np.ndarray, "n"]) -> int:
+    """Height in pixels of the part of the outline that counts as the object's end."""
+    return max(3, round(0.06 * _height(mask, rows)))
+
+
+def _height(mask: Bool[np.ndarray, "H W"], rows: Int[np.ndarray, "n"]) -> int:
+    return int(rows.max()) - int(np.flatnonzero(mask.any(axis=1))[0]) + 1
+
+
+def _touched(
     label_map: UInt16[np.ndarray, "H W"],
     mask: Bool[np.ndarray, "H W"],
+    rows: Int[np.ndarray, "n"],
+    columns: Int[np.ndarray, "n"],
+) -> tuple[int, float, tuple[np.ndarray, np.ndarray]]:
+    """The object most under the lowest part of the outline (0 for none), its share of that part, its pixels there.
+
+    Right under it first; else across a gap of up to a quarter of the object's own height, with share 0.
+    """
+    low = rows >= rows.max() - _lowest_band(mask, rows)
+    gap_px = 1 + _height(mask, rows) // 4
+    for reach_px in (1, gap_px):
+        down = np.minimum(rows[low] + np.arange(1, reach_px + 1)[:, None], mask.shape[0] - 1)  # (reach, n)
+        labels = np.where(mask[down, columns[low]], 0, label_map[down, columns[low]])
+        first = (labels > 0).argmax(axis=0)
+        under = np.take_along_axis(labels, first[None], axis=0)[0]
+        values, counts = np.unique(under[under > 0], return_counts=True)
+        if len(values) and counts.max() > _TOUCHING_SHARE * len(under):
+            touched = int(values[counts.argmax()])
+            here = under == touched
+            pixels = np.take_along_axis(down, first[None], axis=0)[0][here], columns[low][here]
+            return touched, float(here.mean()) if reach_px == 1 else 0.0, pixels
+    return 0, 0.0, (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+def _carries(
+    label_map: UInt16[np.ndarray, "H W"],
+    mask: Bool[np.ndarray, "H W"],
+    touched: int,
     columns: Int[np.ndarray, "n"],
     rows: Int[np.ndarray, "n"],
-    below: Int[np.ndarray, "n"],
-) -> int:
-    """The object under the lowest part of the outline, if the outline ends within it rather than behind it."""
-    top = int(np.flatnonzero(mask.any(axis=1))[0])
-    band = max(3, round(0.06 * (rows.max() - top)))
+) -> bool:
+    """Whether the object ends on the one that it touches, rather than behind it."""
+    band = _lowest_band(mask, rows)
     low = rows >= rows.max() - band
-    under = below[low]
-    if not (under > 0).any():
-        return 0
-    values, counts = np.unique(under[under > 0], return_counts=True)
-    candidate = int(values[counts.argmax()])
-    if counts.max() < 0.6 * len(under):
-        return 0
-    # On a top that is seen from above, the carrier also shows left and right of the foot.
     first, last = int(columns[low].min()), int(columns[low].max())
-    beside = [label_map[int(rows.max()) - band // 2, c] for c in (first - 3, last + 3) if 0 <= c < mask.shape[1]]
-    carrier = label_map == candidate
-    if candidate in beside:
-        return candidate
-    # On a top at eye level it does not; then only something small, within the carrier's width, is taken to rest.
+    # A top that is seen from above shows left and right of what stands on it, also a little higher than its foot.
+    beside = [label_map[int(rows.max()) - band, c] for c in (first - 3, last + 3) if 0 <= c < mask.shape[1]]
+    if len(beside) == 2 and beside[0] == beside[1] == touched:
+        return True
+    # A top at eye level does not; then only something small, within the carrier's width, is taken to rest.
+    carrier = label_map == touched
     carrier_columns = np.flatnonzero(carrier.any(axis=0))
     within = carrier_columns[0] <= first and last <= carrier_columns[-1]
-    return candidate if within and mask.sum() < 0.4 * carrier.sum() else 0
+    return bool(within and mask.sum() < _SMALL_ON_CARRIER * carrier.sum())
 
 
 class LevelView:

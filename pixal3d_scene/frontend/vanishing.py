@@ -18,7 +18,6 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from ..camera import Camera
-from ..frames import world_from_level_camera
 
 TYPICAL_PITCH_RAD = math.radians(10)  # people hold a camera at eye height and look slightly down at furniture
 
@@ -165,6 +164,18 @@ def pitch_and_roll_rad(up_cam: Float[np.ndarray, "3"]) -> tuple[float, float]:
     return pitch_rad, math.atan2(-float(up_cam[0]), -float(up_cam[1]))
 
 
+def room_directions_cam(pitch_rad: float, roll_rad: float, yaw_rad: float) -> Float[np.ndarray, "3 3"]:
+    """Unit rows in cam: up, and the level wall directions ahead (`yaw_rad` to the left of the heading) and right.
+
+    `frames.world_from_level_camera` written out, since a search calls it thousands of times.
+    """
+    (sp, cp), (sr, cr), (sy, cy) = ((math.sin(a), math.cos(a)) for a in (pitch_rad, roll_rad, yaw_rad))
+    up = np.array([-sr * cp, -cr * cp, -sp])
+    heading = np.array([-sr * sp, -cr * sp, cp])
+    right = np.array([cr, -sr, 0.0])
+    return np.stack([up, cy * heading - sy * right, sy * heading + cy * right])
+
+
 class _Evidence:
     """Minus the logarithm of the posterior of (pitch, roll, yaw, log focal factor), given lines."""
 
@@ -205,10 +216,7 @@ class _Evidence:
 
     def _density(self, x: np.ndarray) -> Float[np.ndarray, "3 n"]:
         """Per direction (up, two level ones) and line, relative to the peak; a third of the lines each."""
-        R = world_from_level_camera(pitch_rad=float(x[0]), roll_rad=float(x[1])).rotation.as_matrix()
-        cos, sin = math.cos(x[2]), math.sin(x[2])
-        axes_world = np.array([[0.0, 1.0, 0.0], [-sin, 0.0, -cos], [cos, 0.0, -sin]])
-        axes = axes_world @ R  # (3, 3), rows are directions in cam
+        axes = room_directions_cam(float(x[0]), float(x[1]), float(x[2]))
         axes = axes / np.array([1.0, 1.0, math.exp(x[3])])  # a longer focal length narrows the plane z = 1 ...
         # ... so its points are compared as they were read: direction from a line's middle to the vanishing point
         to_x = axes[:, None, 0] - self._middle[None, :, 0] * axes[:, None, 2]  # (3, n)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from ..asset import Mesh, ObjectAsset
 from ..crop import CropVolume
@@ -22,7 +22,7 @@ from .lift_box import Box, complete_box, deepest_box, visible_box
 from .lift_foot import find_foot
 from .lift_texture import paint
 from .lift_view import look_at_object
-from .lift_visible import believed_pixels, surroundings_world
+from .lift_visible import believed_pixels, points_world, surroundings_world
 from .lift_volume import Solid, complete_solid, plan_grid
 
 # Fewer visible points than this say nothing about a shape.
@@ -54,15 +54,13 @@ class Lift:
 
     def _lift_or_failure(self, volume: CropVolume) -> ObjectAsset | StageFailed:
         try:
-            return lift(
-                volume, voxels=self._voxels, max_faces=self._max_faces, texture_px=self._texture_px
-            )
+            return lift(volume, voxels=self._voxels, max_faces=self._max_faces, texture_px=self._texture_px)
         except StageFailed as failure:
             return failure
         except Exception as error:  # one bad object must not end the others
-            failure = StageFailed("generate", f"{type(error).__name__}: {error}", object_name=volume.name)
-            failure.__cause__ = error
-            return failure
+            unexpected = StageFailed("generate", f"{type(error).__name__}: {error}", object_name=volume.name)
+            unexpected.__cause__ = error
+            return unexpected
 
 
 def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) -> ObjectAsset:
@@ -73,12 +71,12 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
             "generate", f"only {int(believed.sum())} of its pixels have a usable depth", object_name=volume.name
         )
     camera = volume.depth.camera
-    points_world = volume.depth.points_world()[believed]
+    seen_world = points_world(volume, believed)
     pixel_m = float(np.median(volume.depth.z_m[believed])) / float(camera.K[0, 0])
-    foot = find_foot(volume, believed, points_world)
-    seen_box = visible_box(points_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
+    foot = find_foot(volume, believed, seen_world)
+    seen_box = visible_box(seen_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
     view = look_at_object(volume, believed, _region_px(volume, deepest_box(seen_box, camera.centre_world)))
-    box = complete_box(seen_box, points_world, surroundings_world(volume), view)
+    box = complete_box(seen_box, seen_world, surroundings_world(volume), view)
     solid = complete_solid(view, plan_grid(box, voxels=voxels, finest_m=pixel_m), foot)
     mesh_world = simplify_closed(_surface_world(solid), max_faces)
     if not len(mesh_world.faces):
@@ -126,15 +124,11 @@ def _into_cube(mesh_world: Mesh, volume: CropVolume) -> tuple[Mesh, float, float
     scale_m = 2 * max(float(np.abs(vertices_cropcam[:, :2]).max()), float(far_m - near_m) / 2) * (1 + 1e-6)
     T_cropcam_from_obj = cropcam_from_obj(scale_m=scale_m, camera_distance_obj=depth_m / scale_m)
     T_obj_from_cropcam = T_cropcam_from_obj.inverse()
-    mesh_obj = Mesh(
-        vertices=T_obj_from_cropcam.apply(vertices_cropcam), faces=mesh_world.faces, uv=mesh_world.uv
-    )
+    mesh_obj = Mesh(vertices=T_obj_from_cropcam.apply(vertices_cropcam), faces=mesh_world.faces, uv=mesh_world.uv)
     return mesh_obj, scale_m, depth_m / scale_m
 
 
-def _notes(
-    volume: CropVolume, believed: Bool[np.ndarray, "H W"], solid: Solid, foot_hidden: bool
-) -> tuple[str, ...]:
+def _notes(volume: CropVolume, believed: Bool[np.ndarray, "H W"], solid: Solid, foot_hidden: bool) -> tuple[str, ...]:
     notes = []
     share = float(believed.sum()) / max(int(volume.mask.sum()), 1)
     if share < 0.9:

@@ -22,6 +22,8 @@ _STANDARD_DEPTH_M = 0.6
 _PLATE = 0.3
 # Share of mirrored points that may fall into seen-free space by noise when a symmetry is exact.
 _NOISE = 0.03
+# A symmetric thing is symmetric within this share of its size.
+_UNEVEN = 0.02
 _GROWTH_STEPS = 24
 _GROWTH_POINTS = 2000
 
@@ -127,7 +129,8 @@ def complete_box(
     if box.size_m[axis] < _FLAT * smaller_m:
         away = _away(box, axis, eye_world)
         front = box.low[axis] if away > 0 else box.high[axis]
-        return box.stretched(axis, away, _depth_of_front(box, axis, away * (box.box_from_world(surroundings_world)[:, axis] - front)))
+        behind_front_m = away * (box.box_from_world(surroundings_world)[:, axis] - front)
+        return box.stretched(axis, away, _depth_of_front(box, axis, behind_front_m))
     for axis in (0, 2):
         box = _grow_to_symmetry(box, axis, _away(box, axis, eye_world), points_world, view)
     return box
@@ -155,7 +158,11 @@ def _grow_to_symmetry(
     points_box = box.box_from_world(points_world[::step])
     sizes_m = np.linspace(box.size_m[axis], max(box.size_m[axis], box.size_m[2 - axis]), _GROWTH_STEPS)
     boxes = [box.stretched(axis, away, float(size)) for size in sizes_m]
-    conflict = np.array([impossible(view, b.world_from_box(b.mirrored(points_box, (axis,)))).mean() for b in boxes])
+    pixel_m = float(np.median(view.camera.cam_from_world(points_world)[:, 2])) / view.camera.K[0, 0]
+    slack_m = 2 * pixel_m + _UNEVEN * float(box.size_m.max())
+    conflict = np.array(
+        [impossible(view, b.world_from_box(b.mirrored(points_box, (axis,))), slack_m=slack_m).mean() for b in boxes]
+    )
     if conflict.min() > _NOISE or conflict[0] - conflict.min() < _NOISE:
         return box
     return boxes[int(np.argmax(conflict <= conflict.min() + _NOISE / 3))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Int
 
 from ..crop import CropVolume
 from .lift_view import JUMP
@@ -29,10 +29,12 @@ class Foot:
 _REACH = 0.06
 # The lowest part of an object, as a share of its visible height, shows what it stands on.
 _LOWEST = 0.15
-# Another surface is a support if this many pixels of it lie beneath the object.
-_SUPPORT_PX = 20
+# Less than this share of a border is chance.
+_SOME = 0.1
 # A table top is level within the error of its depth.
-_LEVEL_M = 0.05
+_LEVEL_M = 0.03
+# A support is seen in this share of the cells around the object's footprint: the leg of a neighbour is in fewer.
+_CELLS, _COVERED = 8, 0.125
 
 
 def find_foot(volume: CropVolume, solid: Bool[np.ndarray, "H W"], points_world: Float[np.ndarray, "n 3"]) -> Foot:
@@ -44,7 +46,7 @@ def find_foot(volume: CropVolume, solid: Bool[np.ndarray, "H W"], points_world: 
     on_floor = Foot(bottom_m=0.0, on_floor=True, hidden=False)
     if lowest_m < reach_m:
         return on_floor
-    if not _foot_is_hidden(volume, solid, lowest_m + _LOWEST * (highest_m - lowest_m)):
+    if not _foot_is_hidden(volume, solid, lowest_m, highest_m - lowest_m):
         return Foot(bottom_m=float(points_world[:, 1].min()), on_floor=False, hidden=False)
     support_m = _support_height(volume, points_world, lowest_m + reach_m)
     if support_m < reach_m:
@@ -52,44 +54,55 @@ def find_foot(volume: CropVolume, solid: Bool[np.ndarray, "H W"], points_world: 
     return Foot(bottom_m=min(support_m, lowest_m), on_floor=False, hidden=True)
 
 
-def _foot_is_hidden(volume: CropVolume, solid: Bool[np.ndarray, "H W"], below_m: float) -> bool:
-    """Whether the picture ends or something nearer stands below most of the lowest part of the mask."""
+def _foot_is_hidden(volume: CropVolume, solid: Bool[np.ndarray, "H W"], lowest_m: float, height_m: float) -> bool:
+    """Whether the lowest part of the mask ends because something hides what follows.
+
+    Either most of it ends at the picture's border or at something nearer, or some of it does and all the rest ends
+    in the air, touching neither a support nor a wall.
+    """
     depth = volume.depth
-    height = solid.shape[0]
+    bottom_row = solid.shape[0] - 1
     columns = np.flatnonzero(solid.any(axis=0))
-    rows = height - 1 - solid[::-1, columns].argmax(axis=0)  # the lowest pixel of every column
-    below = rows + 2  # one row further: the row at the border mixes two surfaces
-    off_picture = below >= height
-    below = np.minimum(below, height - 1)
-    z_here, z_below = depth.z_m[rows, columns], depth.z_m[below, columns]
-    y_here, y_below = _heights(volume, columns, rows, z_here), _heights(volume, columns, below, z_below)
-    seen = depth.valid[below, columns] & ~off_picture
+    rows = bottom_row - solid[::-1, columns].argmax(axis=0)  # the lowest pixel of every column
+    here = _points_world(volume, rows, columns)
+    lowest = here[:, 1] <= max(lowest_m + _LOWEST * height_m, float(here[:, 1].min()))
+    rows, columns, here = rows[lowest], columns[lowest], here[lowest]
+    off_picture = rows + 2 > bottom_row  # one row further: the row at the border mixes two surfaces
+    rows_below = np.minimum(rows + 2, bottom_row)
+    seen = depth.valid[rows_below, columns] & ~off_picture
+    below = _points_world(volume, rows_below, columns)
+    z_here, z_below = depth.z_m[rows, columns], depth.z_m[rows_below, columns]
     # What the object stands on continues at its own height; an occluder is nearer and elsewhere.
     rise_m = 4 * z_here / depth.camera.K[1, 1]
-    occluded = seen & (z_below < z_here * (1 - JUMP)) & (np.abs(y_below - y_here) > rise_m)
-    lowest = y_here <= max(below_m, float(y_here.min()))
-    return float(np.mean((off_picture | occluded)[lowest])) > 0.5
+    occluded = seen & (z_below < z_here * (1 - JUMP)) & (np.abs(below - here)[:, 1] > rise_m)
+    touching = seen & ~occluded & (np.linalg.norm(below - here, axis=1) < np.maximum(rise_m, _LOWEST * height_m))
+    hidden = float(np.mean(off_picture | occluded))
+    return hidden > 0.5 or (hidden > _SOME and float(touching.mean()) < _SOME)
 
 
-def _heights(
-    volume: CropVolume, columns: Int[np.ndarray, "n"], rows: Int[np.ndarray, "n"], z_m: Float32[np.ndarray, "n"]
-) -> Float[np.ndarray, "n"]:
-    """Height above the floor of pixels at a depth."""
+def _points_world(
+    volume: CropVolume, rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "n"]
+) -> Float[np.ndarray, "n 3"]:
+    """Visible points of pixels."""
     camera = volume.depth.camera
     pixels = np.stack([columns, rows], axis=-1) + 0.5
-    return camera.world_from_cam(camera.unproject(pixels, z_m.astype(np.float64)))[:, 1]
+    return camera.world_from_cam(camera.unproject(pixels, volume.depth.z_m[rows, columns].astype(np.float64)))
 
 
 def _support_height(volume: CropVolume, points_world: Float[np.ndarray, "n 3"], below_m: float) -> float:
-    """Height of the highest surface that the photo shows beneath the object's footprint; 0 is the floor."""
-    low, high = points_world.min(axis=0), points_world.max(axis=0)
+    """Height of a level surface of another object beneath and around the object; 0, the floor, without one.
+
+    Whatever hides the foot hides part of the support too, so the surface is looked for around the footprint.
+    """
+    low, high = points_world.min(axis=0)[[0, 2]], points_world.max(axis=0)[[0, 2]]
+    low, high = low - (high - low) / 2, high + (high - low) / 2
     depth = volume.depth
-    others = depth.valid & (volume.label_map != 0) & ~volume.mask
-    points = depth.camera.world_from_cam(
-        depth.camera.unproject(depth.camera.pixel_centres()[others], depth.z_m[others].astype(np.float64))
-    )
-    beneath = ((points >= low) & (points <= high))[:, [0, 2]].all(axis=1) & (points[:, 1] < below_m)
-    if beneath.sum() < _SUPPORT_PX:
+    points = _points_world(volume, *np.nonzero(depth.valid & (volume.label_map != 0) & ~volume.mask))
+    cells = np.floor((points[:, [0, 2]] - low) / np.maximum(high - low, 1e-6) * _CELLS).astype(int)
+    beneath = (cells >= 0).all(axis=1) & (cells < _CELLS).all(axis=1) & (points[:, 1] < below_m)
+    if not beneath.any():
         return 0.0
-    lower_m, top_m = np.quantile(points[beneath, 1], [0.25, 0.9])
-    return float(top_m) if top_m - lower_m < _LEVEL_M else 0.0  # not level: the side of a neighbour
+    top_m = float(np.quantile(points[beneath, 1], 0.9))
+    level = beneath & (np.abs(points[:, 1] - top_m) < _LEVEL_M)
+    covered = len(np.unique(cells[level] @ [1, _CELLS]))
+    return top_m if covered > _COVERED * _CELLS**2 else 0.0

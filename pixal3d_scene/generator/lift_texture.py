@@ -83,7 +83,10 @@ def _choose_sources(
 
 
 def _facing(
-    view: ObjectView, points_world: Float[np.ndarray, "n 3"], normals_world: Float[np.ndarray, "n 3"], tolerance_m: float
+    view: ObjectView,
+    points_world: Float[np.ndarray, "n 3"],
+    normals_world: Float[np.ndarray, "n 3"],
+    tolerance_m: float,
 ) -> Float[np.ndarray, "n"]:
     """Cosine between the normal and the direction to the camera; 0 where the photo does not show the point."""
     to_eye = view.camera.centre_world - points_world

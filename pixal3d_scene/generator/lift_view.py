@@ -56,9 +56,11 @@ def look_at_object(
     object_z_m = _spread(np.where(solid, z_m, 0), solid)  # of the nearest believed pixel of the object
     z_m = np.where(mask & ~solid, object_z_m, z_m)
     nearer = ~mask & valid & (z_m < object_z_m * (1 - JUMP))
-    kind = np.select([mask, nearer], [OBJECT, HIDDEN], FREE).astype(np.uint8)
+    other = nearer | (~mask & valid & (volume.label_map[window] != 0))
+    kind = np.select([mask, other], [OBJECT, HIDDEN], FREE).astype(np.uint8)
     inverse_z = np.where(np.isfinite(z_m), 1 / z_m, 0).astype(np.float32)
     kind, inverse_z = _bridge_occluders(kind, inverse_z)
+    kind = np.where((kind == HIDDEN) & ~nearer, FREE, kind).astype(np.uint8)
     slope_x, slope_y = _slopes(inverse_z)
     part_edge_px = _inner_distance(_parts(kind, inverse_z))
     width_px = _local_width(part_edge_px)
@@ -90,8 +92,8 @@ def _bridge_occluders(
     along = tuple(a.T for a in _bridge_rows(kind.T, inverse_z.T))
     take_across = across[0] <= along[0]
     gap, bridge = np.where(take_across, across[0], along[0]), np.where(take_across, across[1], along[1])
-    # Only what lies behind the occluder can be hidden by it.
-    bridged = np.isfinite(gap) & (bridge < inverse_z)
+    # Only what lies behind the occluder can be hidden by it; where the occluder stands on it they meet.
+    bridged = np.isfinite(gap) & (bridge < inverse_z * (1 + JUMP / 3))
     return np.where(bridged, OBJECT, kind).astype(np.uint8), np.where(bridged, bridge, inverse_z).astype(np.float32)
 
 
@@ -200,13 +202,15 @@ def flat_index(
     return np.where(inside, row * w + column, 0), inside
 
 
-def impossible(view: ObjectView, points_world: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
-    """Points where the object cannot be: the photo looks past them, or they lie inside what stands around."""
+def impossible(view: ObjectView, points_world: Float[np.ndarray, "n 3"], *, slack_m: float) -> Bool[np.ndarray, "n"]:
+    """Points where the object cannot be: the photo looks past them, or they lie inside what stands around.
+
+    slack_m: how far a point must be off.
+    """
     points_cam = view.camera.cam_from_world(points_world)
     z_m = np.maximum(points_cam[:, 2], 1e-3)
     index, inside = flat_index(view, (points_cam / z_m[:, None]) @ view.camera.K.T[:, :2])
-    # A few pixels and a hundredth of the distance: points at the silhouette and depth noise do not count.
-    slack = 0.01 + 3 / view.camera.K[0, 0]
+    slack = slack_m / z_m
     surface = view.inverse_z.ravel()[index]
     in_front = 1 / z_m > surface * (1 + slack)
     behind_wall = (view.kind.ravel()[index] == FREE) & (1 / z_m < surface * (1 - slack))

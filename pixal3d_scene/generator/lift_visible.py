@@ -11,8 +11,6 @@ from .lift_view import JUMP
 
 def believed_pixels(volume: CropVolume) -> Bool[np.ndarray, "H W"]:
     """The mask without invalid depth, flying pixels and what is far out of the object's range."""
-    from scipy.ndimage import convolve
-
     window = _window(volume.mask, margin_px=1)
     mask = volume.mask[window] & volume.depth.valid[window]
     z_m = np.where(mask, volume.depth.z_m[window], 1).astype(np.float64)
@@ -29,7 +27,6 @@ def believed_pixels(volume: CropVolume) -> Bool[np.ndarray, "H W"]:
             if (dy, dx) != (1, 1):
                 near = np.abs(padded[dy : dy + h, dx : dx + w] - log_z) < JUMP
                 supported += near & padded_mask[dy : dy + h, dx : dx + w]
-    del convolve
     mask &= supported >= 2
     if not mask.any():
         return believed
@@ -40,17 +37,25 @@ def believed_pixels(volume: CropVolume) -> Bool[np.ndarray, "H W"]:
     return believed
 
 
+def points_world(volume: CropVolume, pixels: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "n 3"]:
+    """The visible points of chosen pixels, in row order, without unprojecting the whole photo."""
+    rows, columns = np.nonzero(pixels)
+    camera = volume.depth.camera
+    centres_px = np.stack([columns, rows], axis=-1) + 0.5
+    return camera.world_from_cam(camera.unproject(centres_px, volume.depth.z_m[rows, columns].astype(np.float64)))
+
+
 def surroundings_world(volume: CropVolume) -> Float[np.ndarray, "m 3"]:
     """Points that the photo shows around the mask, within a fifth of its extent."""
     rows, columns = np.flatnonzero(volume.mask.any(axis=1)), np.flatnonzero(volume.mask.any(axis=0))
     margin_px = max(2, round(0.2 * max(len(rows), len(columns))))
     window = _window(volume.mask, margin_px)
     around = volume.depth.valid[window] & (volume.label_map[window] == 0)
-    camera = volume.depth.camera
-    centres_px = camera.pixel_centres()[window][around]
-    step = max(1, len(centres_px) // 5000)  # a few thousand points are enough for a quantile
-    z_m = volume.depth.z_m[window][around].astype(np.float64)
-    return camera.world_from_cam(camera.unproject(centres_px[::step], z_m[::step]))
+    pixels = np.flatnonzero(around)
+    step = max(1, len(pixels) // 5000)  # a few thousand points are enough for a quantile
+    chosen = np.zeros(volume.mask.shape, dtype=bool)
+    chosen[window].flat[pixels[::step]] = True
+    return points_world(volume, chosen)
 
 
 def _window(mask: Bool[np.ndarray, "H W"], margin_px: int) -> tuple[slice, slice]:

@@ -99,6 +99,7 @@ def gather_evidence(view: ObjectView, grid: Grid) -> Evidence:
     focal_px = np.float32(np.sqrt(camera.K[0, 0] * camera.K[1, 1]))
     inverse_z, slope_x, slope_y = view.inverse_z.ravel(), view.slope_x.ravel(), view.slope_y.ravel()
     kinds, edges, widths = view.kind.ravel(), view.edge_px.ravel(), view.width_m.ravel()
+    bulk, thin_m = _bulk(view, grid.box), _BAR * float(grid.box.size_m.max())
     hull = np.zeros(grid.shape, dtype=np.float32)
     shell, slab = hull.copy(), hull.copy()
     unknown = np.zeros(grid.shape, dtype=bool)
@@ -120,16 +121,37 @@ def gather_evidence(view: ObjectView, grid: Grid) -> Evidence:
         is_object, is_free = kind == OBJECT, kind == FREE
         hidden = ~is_object & ~is_free & ((depth_m > 0) | ~inside)
         out = np.full(len(z_m), -cut_m)
-        hull[i] = np.clip(
-            np.select([is_object, is_free, hidden], [behind, np.minimum(edge_m, -0.01 * h_m), cut_m], out), -cut_m, cut_m
-        ).reshape(grid.shape[1:])
-        width = np.maximum(widths[index], 2.0 * h_m)
-        slab_m = np.select([is_object, is_free], [np.minimum(behind, width - depth_m), edge_m], out)
+        hull_m = np.select([is_object, is_free, hidden], [behind, np.minimum(edge_m, -0.01 * h_m), cut_m], out)
+        hull[i] = np.clip(hull_m, -cut_m, cut_m).reshape(grid.shape[1:])
+        width = widths[index]
+        deep_m = np.maximum(np.minimum(width, bulk * width + thin_m), 2.0 * h_m)
+        slab_m = np.select([is_object, is_free], [np.minimum(behind, deep_m - depth_m), edge_m], out)
         shell_m = np.select([is_object, is_free], [np.minimum(behind, 2.0 * h_m - depth_m), edge_m], out)
         slab[i] = np.clip(slab_m, -cut_m, cut_m).reshape(grid.shape[1:])
         shell[i] = np.clip(shell_m, -cut_m, cut_m).reshape(grid.shape[1:])
         unknown[i] = hidden.reshape(grid.shape[1:])
     return Evidence(hull=hull, shell=shell, slab=slab, unknown=unknown)
+
+
+# What fills the silhouette of its own box to this share is bulky; frames, chairs and tables fill less than the other.
+_BULKY, _FRAME = 0.55, 0.45
+# Plates of a frame, such as backs and tops, are this deep compared with their width; bars are as deep as wide: bars
+# are parts narrower than this share of the object.
+_PLATE, _BAR = 0.25, 0.05
+
+
+def _bulk(view: ObjectView, box: Box) -> float:
+    """How deep a visible part is compared with its width: 1 for bulky objects, less for frames."""
+    from scipy.spatial import Delaunay
+
+    corners_cam = view.camera.cam_from_world(box.corners_world())
+    if (corners_cam[:, 2] < 0.05).any():  # the box reaches the camera and has no outline in the photo
+        return 1.0
+    rows, columns = np.nonzero(view.kind != HIDDEN)
+    pixels = np.stack([columns + view.origin_px[0], rows + view.origin_px[1]], axis=-1) + 0.5
+    in_box = Delaunay(view.camera.project(corners_cam)).find_simplex(pixels) >= 0
+    fill = float(np.mean(view.kind[rows, columns][in_box] == OBJECT)) if in_box.any() else 1.0
+    return float(np.interp(fill, [_FRAME, _BULKY], [_PLATE, 1.0]))
 
 
 def consistent_copies(evidence: Evidence, grid: Grid) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ def sparse_std(lengths: tuple[int, ...]) -> ItemStd:
 
     def std(x: Float[Tensor, "T C"]) -> Float[Tensor, "T 1"]:
         parts = [
-            (part.square().mean() - part.mean().square()).sqrt().expand(len(part)) for part in torch.split(x, lengths)
+            (part.square().mean() - part.mean().square()).sqrt().expand(len(part))
+            for part in torch.split(x, list(lengths))
         ]
         return torch.cat(parts)[:, None]  # (T, 1)
 
@@ -124,6 +126,18 @@ class FlowSampler:
     def velocity_from_data(self, x: Tensor, t: float, x_0: Tensor) -> Tensor:
         s = self.sigma_min
         return ((1 - s) * x - x_0) / (s + (1 - s) * t)
+
+
+# The settings that the upstream programs run with; a pipeline file alone may say otherwise.
+RELEASED_SAMPLERS: Mapping[str, FlowSampler] = MappingProxyType(
+    {
+        "structure": FlowSampler(
+            rescale_t=5.0, guidance_strength=7.5, guidance_rescale=0.7, guidance_interval=(0.6, 1.0)
+        ),
+        "shape": FlowSampler(rescale_t=3.0, guidance_strength=7.5, guidance_rescale=0.5, guidance_interval=(0.6, 1.0)),
+        "texture": FlowSampler(rescale_t=3.0, guidance_strength=1.0, guidance_interval=(0.6, 0.9)),
+    }
+)
 
 
 class NoiseSource:

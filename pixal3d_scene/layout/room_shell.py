@@ -21,7 +21,7 @@ _WALL_TOLERANCE_SHARE = 0.02  # of the distance from the camera: depth noise gro
 _FEWEST_WALL_SHARE = 0.04  # of the background points
 _MOST_POINTS = 12_000
 _DEFAULT_WALL_HEIGHT_M = 2.5
-_JOIN_M = 0.6  # walls that miss each other by less than this are extended to their corner
+_JOIN_M = 1.5  # walls that miss each other by less than this, behind furniture, are extended to their corner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,14 +168,17 @@ def _floor(points_world: Float[np.ndarray, "n 3"], walls: list[_Wall], depth: De
     """A rectangle along the first wall that holds the visible floor and the feet of all walls."""
     along = walls[0].along if walls else np.array([1.0, 0.0])
     axes = np.stack([along, np.array([-along[1], along[0]])])  # (2, 2) rows: plan axes
-    on_floor = points_world[np.abs(points_world[:, 1]) < 0.1][:, [0, 2]] if len(points_world) else np.zeros((0, 2))
     ends = [w.normal * w.offset + w.along * e for w in walls for e in (w.low_m, w.high_m)]
-    plan = np.concatenate([on_floor, np.reshape(ends, (-1, 2))])
-    if not len(plan):
+    on_floor = points_world[np.abs(points_world[:, 1]) < 0.1][:, [0, 2]] if len(points_world) else np.zeros((0, 2))
+    if len(on_floor):
+        # Percentiles drop stray points; the walls' ends count fully, so that walls stand on the floor.
+        local = on_floor @ axes.T
+        corners_local = np.percentile(local, [0.5, 99.5], axis=0)
+    else:
         camera_xz = depth.camera.centre_world[[0, 2]]
-        plan = camera_xz + np.array([[-2.0, -4.0], [2.0, 0.0]])
-    local = plan @ axes.T
-    (u0, v0), (u1, v1) = np.percentile(local, 0.5, axis=0), np.percentile(local, 99.5, axis=0)
+        corners_local = (camera_xz + np.array([[-2.0, -4.0], [2.0, 0.0]])) @ axes.T
+    reach = np.concatenate([corners_local, np.reshape(ends, (-1, 2)) @ axes.T])
+    (u0, v0), (u1, v1) = reach.min(axis=0), reach.max(axis=0)
     corners = np.array([[u0, v0], [u0, v1], [u1, v1], [u1, v0]]) @ axes
     corners_world = np.stack([corners[:, 0], np.zeros(4), corners[:, 1]], axis=-1)
     plane = RoomPlane(name="floor", corners_world=corners_world)

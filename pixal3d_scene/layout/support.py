@@ -25,6 +25,8 @@ _START_ABOVE_M = 0.10
 # Share of the foot that must have the carrier below it: a vase may overhang a table, a table not a rug.
 _FEWEST_FOOT_SHARE = 0.3
 _WALL_GAP_M = 0.12
+# What a wall carries does not reach far into the room: a clock, a shelf, a wall cabinet.
+_WALL_REACH_M = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +130,8 @@ def _without_ground(mesh: Mesh, room: Room, foot_m: float) -> Support:
     for plane in room.planes:
         if plane.name == "ceiling" and abs(float(plane.corners_world[0, 1]) - top_m) < _WALL_GAP_M:
             return Support(parent="ceiling", relation="hangs", gap_m=float(plane.corners_world[0, 1]) - top_m)
-    walls = [(float(np.percentile(w.distance_m(mesh.vertices), 2)), w.name) for w in room.walls]
-    near = [(abs(gap), name, gap) for gap, name in walls if abs(gap) < _WALL_GAP_M]
+    spans = [(w.name, *np.percentile(w.distance_m(mesh.vertices), [2, 98])) for w in room.walls]
+    near = [(abs(a), name, float(a)) for name, a, b in spans if abs(a) < _WALL_GAP_M and b < _WALL_REACH_M]
     if near:
         _, name, gap = min(near)
         return Support(parent=name, relation="against", gap_m=gap)

@@ -19,6 +19,7 @@ from .materials import Carpet, Pattern, Plain, Planks, Rgb, Rug, Tiles, Wallpape
 from .placement import find_spot, find_top
 from .render import pixel_truth
 from .shell import Shell, Wall, WallFrame, Window
+from .surfaces import Stage
 
 SMALLEST_SHARE = 0.001  # of the picture; an object that shows less is not part of the room
 _STYLES: dict[str, tuple[str, ...]] = {
@@ -51,7 +52,8 @@ def compose_room(seed: int, *, size_px: tuple[int, int] = (800, 600), objects: i
         sky=(8.0, 8.8, 10.0),
         camera=camera_at(eye_world=(1.0, 1.5, 0.0), yaw_rad=0.0, pitch_rad=0.0, fov_deg=60.0, size_px=size_px),
     )
-    room = _only_seen(_with_best_camera(room, rng))
+    stage = Stage(room)
+    room = _only_seen(_with_best_camera(room, stage, rng), stage)
     return replace(room, lights=_lights(shell, room.objects, rng))
 
 
@@ -96,7 +98,7 @@ def _object(
     )
 
 
-def _with_best_camera(room: ComposedRoom, rng: np.random.Generator, candidates: int = 10) -> ComposedRoom:
+def _with_best_camera(room: ComposedRoom, stage: Stage, rng: np.random.Generator, candidates: int = 10) -> ComposedRoom:
     """The room seen by the camera, of some random ones, that shows the most objects; then the most of them."""
     width, depth, _ = room.size_m
     best, best_score = room, (-1, 0.0)
@@ -111,16 +113,16 @@ def _with_best_camera(room: ComposedRoom, rng: np.random.Generator, candidates: 
             fov_deg=float(rng.uniform(58, 80)),
             size_px=room.camera.size_px,
         )
-        shares = _shares(replace(room, camera=camera.resized(_small(camera))))
+        shares = _shares(replace(room, camera=camera), stage)
         score = (sum(s > 2 * SMALLEST_SHARE for s in shares.values()), sum(min(s, 0.06) for s in shares.values()))
         if score > best_score:
             best, best_score = replace(room, camera=camera), score
     return best
 
 
-def _only_seen(room: ComposedRoom) -> ComposedRoom:
+def _only_seen(room: ComposedRoom, stage: Stage) -> ComposedRoom:
     """Without the objects that show too little (and what stands on them), numbered anew from 1."""
-    shares = _shares(replace(room, camera=room.camera.resized(_small(room.camera))))
+    shares = _shares(room, stage)
     seen = {value for value, share in shares.items() if share >= SMALLEST_SHARE}
     seen |= {item.parent for item in room.objects if item.mask_value in seen}  # a hidden carrier stays
     kept = [item for item in room.objects if item.mask_value in seen]
@@ -128,9 +130,10 @@ def _only_seen(room: ComposedRoom) -> ComposedRoom:
     return replace(room, objects=tuple(replace(i, mask_value=new[i.mask_value], parent=new[i.parent]) for i in kept))
 
 
-def _shares(room: ComposedRoom) -> dict[int, float]:
-    """Share of the picture that every object shows."""
-    values = pixel_truth(room).mask_values
+def _shares(room: ComposedRoom, stage: Stage) -> dict[int, float]:
+    """Share of the picture that every object shows, from a small picture; `stage`: of the same objects."""
+    small = replace(room, camera=room.camera.resized(_small(room.camera)))
+    values = pixel_truth(small, stage).mask_values
     return {item.mask_value: float((values == item.mask_value).mean()) for item in room.objects}
 
 
@@ -140,7 +143,7 @@ def _small(camera: Camera) -> tuple[int, int]:
 
 
 def _shell(size_m: Size, rng: np.random.Generator) -> Shell:
-    width, depth, height = size_m
+    width, _, height = size_m
     main, side = (linear(_WALL_COLOURS[k]) for k in rng.choice(len(_WALL_COLOURS), 2))
     lower = linear(str(rng.choice(_WALL_COLOURS)))
     dado = float(rng.uniform(0.8, 1.1)) if rng.random() < 0.2 else 0.0

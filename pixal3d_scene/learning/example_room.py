@@ -40,7 +40,7 @@ _FLOOR: tuple[tuple[str, Size, tuple[float, float], float, Style, int], ...] = (
     ("armchair", (0.82, 0.82, 0.82), (3.62, -2.75), -62.0, _style(_OAK, "#b0664d", "#3a5a68"), 5),
     ("floor lamp", (0.42, 1.62, 0.42), (3.3, -4.25), 0.0, _style(_WALNUT, "#2f6f73", "#d9a24e"), 0),
     ("bookshelf", (0.95, 1.75, 0.32), (4.24, -4.5), 0.0, _style(_WALNUT, "#2f6f73", "#d9a24e"), 2),
-    ("plant", (0.72, 1.2, 0.72), (0.5, -4.2), 20.0, _style(_OAK, "#2f6f73", "#d8d2c4"), 4),
+    ("plant", (0.72, 1.2, 0.72), (0.47, -4.22), 0.0, _style(_OAK, "#2f6f73", "#d8d2c4"), 4),
     ("dining chair", (0.45, 0.88, 0.48), (0.98, -2.95), 62.0, _style(_WALNUT, "#7a8a68", "#7a8a68"), 6),
 )
 _ON_COFFEE_TABLE: tuple[tuple[str, Size, tuple[float, float], float, Style, int], ...] = (
@@ -69,7 +69,7 @@ def example_room(size_px: tuple[int, int] = (1024, 768)) -> ComposedRoom:
     for item in objects:
         lights += lamp_lights(item, power=1.7)
     camera = camera_at(
-        eye_world=(2.75, 1.5, -0.12), yaw_rad=math.radians(4), pitch_rad=math.radians(11), fov_deg=68, size_px=size_px
+        eye_world=(2.75, 1.5, -0.12), yaw_rad=math.radians(4), pitch_rad=math.radians(11), fov_deg=68.0, size_px=size_px
     )
     return ComposedRoom(
         seed=0,

@@ -1,7 +1,7 @@
 """How much light reaches a surface and leaves it: direct light with soft shadows, one bounce, one mirror ray.
 
 Surfaces in world enter, radiances (linear RGB) leave. Monte Carlo with one sample per light and ray; light that
-bounces more often is a constant, estimated once per room (`Sky.ambient`).
+bounces more often is a constant, estimated once per room (`sky_of`).
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from .composed_room import ComposedRoom
 from .lights import Light
 from .materials import Rgb
 from .surfaces import Stage, Surfaces
 
-_BRIGHTEST = 6.0  # a single bounced sample is cut here: rare bright ones would stay visible as dots
+_BRIGHTEST = 5.0  # times the mean; bounced samples are cut here: rare bright ones would stay visible as dots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sky:
-    """outside: radiance through windows. ambient: irradiance of light that has bounced at least twice."""
+    """outside: radiance through windows. ambient: irradiance of light that has bounced at least twice.
+    brightest: radiance at which a bounced sample is cut."""
 
     outside: Rgb
     ambient: Rgb
+    brightest: float
 
 
 def direct_light(
@@ -61,8 +64,8 @@ def incoming(
     irradiance = direct_light(stage, lights, met, rng) + np.asarray(sky.ambient)
     radiance = met.albedo * irradiance / np.pi
     if with_lights:
-        radiance = np.where(met.hit[:, None], radiance + met.glow, np.asarray(sky.outside))
-    return np.minimum(np.where((met.hit | with_lights)[:, None], radiance, 0.0), _BRIGHTEST)
+        return np.where(met.hit[:, None], radiance + met.glow, np.asarray(sky.outside))
+    return np.where(met.hit[:, None], np.minimum(radiance, sky.brightest), 0.0)
 
 
 def bounced_light(
@@ -107,18 +110,23 @@ def mirrored_light(
     return result
 
 
-def ambient_light(
-    stage: Stage, lights: Sequence[Light], eye_world: Float[np.ndarray, "3"], rng: np.random.Generator, rays: int = 4000
-) -> Rgb:
-    """Mean irradiance of light after two and more bounces, as if the room were evenly lit: E * r^2 / (1 - r)."""
+def sky_of(stage: Stage, room: ComposedRoom, rng: np.random.Generator, rays: int = 4000) -> Sky:
+    """What the room's light amounts to, from some rays out of the camera in all directions.
+
+    Light after two and more bounces is taken as even in the whole room: E r^2 / (1 - r) for mean reflectance r.
+    """
     directions = rng.normal(size=(rays, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    seen = stage.meet(np.broadcast_to(eye_world, (rays, 3)), directions)
-    direct = direct_light(stage, lights, seen, rng)[seen.hit]
+    seen = stage.meet(np.tile(room.camera.centre_world, (rays, 1)), directions)
+    direct = direct_light(stage, room.lights, seen, rng)[seen.hit]
     leaves = (direct * seen.albedo[seen.hit]).mean(axis=0)  # radiosity after the first meeting
     r = np.minimum(seen.albedo[seen.hit].mean(axis=0), 0.8)
     again = leaves * r / (1 - r)
-    return float(again[0]), float(again[1]), float(again[2])
+    return Sky(
+        outside=room.sky,
+        ambient=(float(again[0]), float(again[1]), float(again[2])),
+        brightest=_BRIGHTEST * float((leaves + again).mean()) / np.pi,
+    )
 
 
 def _cosine_directions(normals: Float[np.ndarray, "n 3"], rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:

@@ -7,7 +7,7 @@ there if nothing is in between. Area lights are sampled at a random point, so th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -25,6 +25,7 @@ class Arrival:
     irradiance: Float[np.ndarray, "n 3"]
 
 
+@runtime_checkable
 class Light(Protocol):
     """Anything that can be sampled from a surface point."""
 

@@ -7,7 +7,7 @@ shell; metres) and gives linear RGB reflectances. A `Finish` is a pattern with g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from .noise import cell_value, fractal_noise, value_noise
 Rgb = tuple[float, float, float]
 
 
+@runtime_checkable
 class Pattern(Protocol):
     """Linear RGB reflectance, 0..1, at surface points (m) with unit normals."""
 

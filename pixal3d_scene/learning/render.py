@@ -5,15 +5,16 @@ A `ComposedRoom` enters; a `Rendering` leaves, at the size of the room's camera.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from ..camera import Camera
 from .composed_room import ComposedRoom
 from .denoise import Guides, smoothed
-from .light_transport import Sky, ambient_light, bounced_light, direct_light, mirrored_light
+from .light_transport import Sky, bounced_light, direct_light, mirrored_light, sky_of
 from .surfaces import Stage
 
 _ROWS = 64  # rows rendered at a time, to bound memory
@@ -43,6 +44,29 @@ class PixelTruth:
     mask_values: UInt8[np.ndarray, "H W"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layers:
+    """A picture in layers: light (irradiance, mirrored, glow), texture (albedo), and what guides the noise filter.
+
+    labels: mask values, -1 outside. points_world: m.
+    """
+
+    irradiance: Float32[np.ndarray, "H W 3"]
+    mirrored: Float32[np.ndarray, "H W 3"]
+    glow: Float32[np.ndarray, "H W 3"]
+    albedo: Float32[np.ndarray, "H W 3"]
+    normals: Float32[np.ndarray, "H W 3"]
+    points_world: Float32[np.ndarray, "H W 3"]
+    labels: Int[np.ndarray, "H W"]
+
+    @staticmethod
+    def stacked(bands: Iterable[Layers]) -> Layers:
+        """Bands of rows, from top to bottom, as one picture."""
+        items = tuple(bands)
+        names = [f.name for f in fields(Layers)]
+        return Layers(**{name: np.concatenate([getattr(item, name) for item in items]) for name in names})
+
+
 def pixel_truth(room: ComposedRoom, stage: Stage | None = None) -> PixelTruth:
     """Cast one exact ray through every pixel's centre."""
     stage = Stage(room) if stage is None else stage
@@ -61,19 +85,18 @@ def render_photo(
     quality = RenderQuality() if quality is None else quality
     stage = Stage(room) if stage is None else stage
     rng = np.random.default_rng(np.random.SeedSequence(room.seed, spawn_key=(1,)))
-    sky = Sky(outside=room.sky, ambient=ambient_light(stage, room.lights, room.camera.centre_world, rng))
+    sky = sky_of(stage, room, rng)
     fine = room.camera.resized(
         (room.camera.size_px[0] * quality.supersampling, room.camera.size_px[1] * quality.supersampling)
     )
     height = fine.shape_hw[0]
-    bands = [
+    layers = Layers.stacked(
         _trace(room, stage, sky, fine, range(y, min(y + _ROWS, height)), quality, rng) for y in range(0, height, _ROWS)
-    ]
-    layers = {name: np.concatenate([band[name] for band in bands]) for name in bands[0]}
-    guides = Guides(normals=layers["normals"], points_m=layers["points"], labels=layers["labels"])
-    diffuse = smoothed(layers["irradiance"], guides, levels=quality.levels, light_sigma=1.6)
-    mirror = smoothed(layers["mirrored"], guides, levels=min(quality.levels, 3), light_sigma=1.2)
-    radiance = layers["albedo"] * diffuse / np.pi + mirror + layers["glow"]
+    )
+    guides = Guides(normals=layers.normals, points_m=layers.points_world, labels=layers.labels)
+    diffuse = smoothed(layers.irradiance, guides, levels=quality.levels, light_sigma=1.6)
+    mirror = smoothed(layers.mirrored, guides, levels=min(quality.levels, 3), light_sigma=1.2)
+    radiance = layers.albedo * diffuse / np.pi + mirror + layers.glow
     # Tone before averaging: a bright lamp's rim then stays smooth.
     toned = tone_mapped(radiance, exposure=_exposure(radiance))
     s = quality.supersampling
@@ -90,26 +113,28 @@ def _trace(
     rows: range,
     quality: RenderQuality,
     rng: np.random.Generator,
-) -> dict[str, Float[np.ndarray, "..."]]:
-    """One band of rows: light, texture and the guides of the noise filter as separate layers, (rows, W, ...)."""
+) -> Layers:
+    """One band of rows."""
     pixels = camera.pixel_centres()[rows.start : rows.stop].reshape(-1, 2)
     directions = _rays_world(camera, pixels)
-    seen = stage.meet(np.broadcast_to(camera.centre_world, directions.shape).copy(), directions)
+    seen = stage.meet(np.tile(camera.centre_world, (len(directions), 1)), directions)
     irradiance = direct_light(stage, room.lights, seen, rng, quality.shadow_rays)
     irradiance += bounced_light(stage, room.lights, sky, seen, rng)
     mirrored = mirrored_light(stage, room.lights, sky, seen, directions, rng)
-    glow = np.where(seen.hit[:, None], seen.glow, np.asarray(room.sky))
     shape = (len(rows), camera.size_px[0])
-    layers = {
-        "irradiance": irradiance,
-        "mirrored": mirrored,
-        "glow": glow,
-        "albedo": seen.albedo,
-        "normals": seen.normals_world,
-        "points": seen.points_world,
-    }
-    result = {name: layer.astype(np.float32).reshape(*shape, 3) for name, layer in layers.items()}
-    return result | {"labels": np.where(seen.hit, seen.mask_value, -1).reshape(shape)}
+
+    def picture(values: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "H W 3"]:
+        return values.astype(np.float32).reshape(*shape, 3)
+
+    return Layers(
+        irradiance=picture(irradiance),
+        mirrored=picture(mirrored),
+        glow=picture(np.where(seen.hit[:, None], seen.glow, np.asarray(room.sky))),
+        albedo=picture(seen.albedo),
+        normals=picture(seen.normals_world),
+        points_world=picture(seen.points_world),
+        labels=np.where(seen.hit, seen.mask_value, -1).reshape(shape),
+    )
 
 
 def _rays_world(camera: Camera, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 3"]:

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from ..asset import Mesh
 
-Vector = Sequence[float] | Float[np.ndarray, "3"]
+Vector = Sequence[float | int] | Float[np.ndarray, "3"]
 
 
 def moved(mesh: Mesh, *, to_m: Vector = (0.0, 0.0, 0.0), turn: Rotation | None = None) -> Mesh:
@@ -53,7 +53,7 @@ def cushion(size_m: Vector, power: float = 4.0, steps: int = 13) -> Mesh:
     return _merged(cube / reach * np.asarray(size_m, dtype=np.float64) / 2, faces)
 
 
-def lathe(profile_m: Sequence[tuple[float, float]], segments: int = 32) -> Mesh:
+def lathe(profile_m: Sequence[tuple[float | int, float | int]], segments: int = 32) -> Mesh:
     """A turned body: (radius, height) points revolved about y.
 
     The profile runs so that the solid lies on its left (bottom, outside, top), from axis to axis. A profile that

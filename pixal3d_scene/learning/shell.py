@@ -6,6 +6,7 @@ Walls are single sheets that face inwards, with holes where the windows are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -183,7 +184,7 @@ def pleats(size_m: tuple[float, float, float], folds: int = 5, steps: int = 60) 
     return Mesh(vertices=vertices, faces=np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]))
 
 
-def _sheet(corners: list[list[float]] | Float[np.ndarray, "4 3"]) -> Mesh:
+def _sheet(corners: Sequence[Sequence[float | int]] | Float[np.ndarray, "4 3"]) -> Mesh:
     return Mesh(vertices=np.asarray(corners, dtype=np.float64), faces=np.array([[0, 1, 2], [0, 2, 3]]))
 
 

@@ -52,9 +52,7 @@ class Stage:
         self._T_world_from_node = [T for _, T, _, _ in worn]
         self.mask_values = np.array([value for _, _, _, value in worn])
         self.raycaster = Raycaster([mesh for _, _, mesh, _ in worn])
-        self._corner_normals = [
-            T.rotation.apply(corner_normals(p.mesh_node).reshape(-1, 3)).reshape(-1, 3, 3) for p, T, _, _ in worn
-        ]
+        self._corner_normals: dict[int, Float[np.ndarray, "F 3 3"]] = {}  # per part, made when it is first met
 
     def meet(self, origins: Float[np.ndarray, "n 3"], directions: Float[np.ndarray, "n 3"]) -> Surfaces:
         """The first surface on every ray, with its colours."""
@@ -63,9 +61,9 @@ class Stage:
         points = origins + np.where(hits.hit, hits.t, 0.0)[:, None] * directions
         normals, flat, albedo, glow = (np.zeros((n, 3)) for _ in range(4))
         gloss, roughness = np.zeros(n), np.ones(n)
-        for index in np.unique(hits.mesh_index[hits.hit]):
+        for index in np.unique(hits.mesh_index[hits.hit]).tolist():
             here = np.flatnonzero(hits.hit & (hits.mesh_index == index))
-            corners = self._corner_normals[index][hits.face[here]]  # (h, 3, 3)
+            corners = self._normals(index)[hits.face[here]]  # (h, 3, 3)
             blended = np.einsum("hc,hcx->hx", hits.barycentric[here], corners)
             normals[here] = blended / np.maximum(np.linalg.norm(blended, axis=1, keepdims=True), 1e-12)
             flat[here] = self._flat(index, hits.face[here])
@@ -89,6 +87,13 @@ class Stage:
             roughness=roughness,
             mask_value=np.where(hits.hit, self.mask_values[hits.mesh_index], 0),
         )
+
+    def _normals(self, index: int) -> Float[np.ndarray, "F 3 3"]:
+        """Shading normals of a part's corners in world."""
+        if index not in self._corner_normals:
+            in_node = corner_normals(self._parts[index].mesh_node).reshape(-1, 3)
+            self._corner_normals[index] = self._T_world_from_node[index].rotation.apply(in_node).reshape(-1, 3, 3)
+        return self._corner_normals[index]
 
     def _flat(self, index: int, faces: Int[np.ndarray, "h"]) -> Float[np.ndarray, "h 3"]:
         mesh = self._parts[index].mesh_node

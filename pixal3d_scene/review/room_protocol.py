@@ -12,7 +12,7 @@ most 20000 points a scene, tau = 0.1, rigid ICP first. They see neither mirrored
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -25,7 +25,7 @@ from ..asset import Mesh
 from ..errors import InputError
 from ..mesh.raycast import view
 from .matching import Matching, match_instances
-from .metrics import Surface, align_rigidly, box_centre, box_iou, box_overlap, gap, stretched_to_unit
+from .metrics import Gap, Surface, align_rigidly, box_centre, box_iou, box_overlap, gap, stretched_to_unit
 from .room_files import ReviewedRun, TrueRoom
 
 POINTS_PER_OBJECT = 4000
@@ -99,7 +99,7 @@ def score_room(truth: TrueRoom, run: ReviewedRun) -> RoomScore:
         panoptic_quality=matching.panoptic_quality,
         **depth_figures,
         **_score_scene(truth, samples_cam, scale),
-        **_score_objects(truth, matching, samples_cam, silhouettes(run, truth), scale),
+        **_score_objects(truth, _pairs(truth, matching, samples_cam), silhouettes(run, truth), scale),
         **_score_physics(run, samples_cam),
     )
 
@@ -157,46 +157,54 @@ def _score_scene(truth: TrueRoom, samples_cam: dict[int, Float[np.ndarray, "n 3"
     }
 
 
-def _score_objects(
-    truth: TrueRoom,
-    matching: Matching,
-    samples_cam: dict[int, Float[np.ndarray, "n 3"]],
-    seen: Int[np.ndarray, "H W"],
-    scale: float,
-) -> dict[str, float | None]:
-    """Means over all true objects; one without a matched mesh counts 0 (and is left out of distances)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """A true object and the samples of the mesh whose mask matches it."""
+
+    true_value: int
+    found_value: int
+    true_cam: Float[np.ndarray, "n 3"]
+    found_cam: Float[np.ndarray, "m 3"]
+
+
+def _pairs(truth: TrueRoom, matching: Matching, samples_cam: dict[int, Float[np.ndarray, "n 3"]]) -> tuple[_Pair, ...]:
+    """Matched objects that have a mesh, in the order of the truth."""
     found_of = {match.true_value: match.found_value for match in matching.matches}
-    pairs = [
-        (true_value, true_cam, samples_cam[found_value], found_value)
-        for true_value, true_cam in truth.points_cam.items()
-        if (found_value := found_of.get(true_value)) in samples_cam and found_value is not None
-    ]
-    shapes = [
-        gap(align_rigidly(stretched_to_unit(found_cam), surface), surface)
-        for _, true_cam, found_cam, _ in pairs
-        for surface in [Surface(stretched_to_unit(true_cam))]
-    ]
+    return tuple(
+        _Pair(true_value=value, found_value=found_of[value], true_cam=true_cam, found_cam=samples_cam[found_of[value]])
+        for value, true_cam in truth.points_cam.items()
+        if value in found_of and found_of[value] in samples_cam
+    )
 
-    def mean_over_all(values: list[float]) -> float | None:
-        count = len(truth.points_cam)
-        return float(np.mean(values + [0.0] * (count - len(values)))) if count else None
 
-    def mean_over_pairs(values: list[float], middle: Callable[[list[float]], np.floating]) -> float | None:
-        return float(middle(values)) if values else None
+def _score_objects(
+    truth: TrueRoom, pairs: tuple[_Pair, ...], seen: Int[np.ndarray, "H W"], scale: float
+) -> dict[str, float | None]:
+    """Means over all true objects; one without a matched mesh counts 0, and is left out of distances."""
+    if not truth.points_cam:
+        return {}
+    shapes = [_shape_gap(p.found_cam, p.true_cam) for p in pairs]
 
+    def mean_over_all(values: Sequence[float]) -> float:
+        return float(np.mean([*values, *[0.0] * (len(truth.points_cam) - len(values))]))
+
+    distances_m = [float(np.linalg.norm(box_centre(p.found_cam) - box_centre(p.true_cam))) for p in pairs]
+    silhouette_ious = [mask_iou(seen == p.found_value, truth.label_map == p.true_value) for p in pairs]
     return {
-        "object_box_iou": mean_over_all([box_iou(found, true) for _, true, found, _ in pairs]),
-        "object_box_iou_scaled": mean_over_all([box_iou(found * scale, true) for _, true, found, _ in pairs]),
-        "object_f_5cm": mean_over_all([gap(found, Surface(true)).f_score(METRIC_TAU_M) for _, true, found, _ in pairs]),
+        "object_box_iou": mean_over_all([box_iou(p.found_cam, p.true_cam) for p in pairs]),
+        "object_box_iou_scaled": mean_over_all([box_iou(p.found_cam * scale, p.true_cam) for p in pairs]),
+        "object_f_5cm": mean_over_all([gap(p.found_cam, Surface(p.true_cam)).f_score(METRIC_TAU_M) for p in pairs]),
         "object_f": mean_over_all([shape.f_score(UNIT_CUBE_TAU) for shape in shapes]),
-        "object_chamfer": mean_over_pairs([shape.chamfer for shape in shapes], np.mean),
-        "silhouette_iou": mean_over_all(
-            [mask_iou(seen == value, truth.label_map == true_value) for true_value, _, _, value in pairs]
-        ),
-        "centre_distance_m": mean_over_pairs(
-            [float(np.linalg.norm(box_centre(found) - box_centre(true))) for _, true, found, _ in pairs], np.median
-        ),
+        "silhouette_iou": mean_over_all(silhouette_ious),
+        "object_chamfer": float(np.mean([shape.chamfer for shape in shapes])) if pairs else None,
+        "centre_distance_m": float(np.median(distances_m)) if pairs else None,
     }
+
+
+def _shape_gap(found_cam: Float[np.ndarray, "n 3"], true_cam: Float[np.ndarray, "m 3"]) -> Gap:
+    """What remains between two objects when size, proportions and place are taken away."""
+    surface = Surface(stretched_to_unit(true_cam))
+    return gap(align_rigidly(stretched_to_unit(found_cam), surface), surface)
 
 
 def mask_iou(a: Bool[np.ndarray, "H W"], b: Bool[np.ndarray, "H W"]) -> float:

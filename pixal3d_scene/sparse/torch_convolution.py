@@ -23,7 +23,6 @@ def convolve_torch(x: SparseTensor, weight: torch.Tensor, bias: torch.Tensor) ->
     """
     feats = x.feats  # (T, C_in)
     pairs = x.voxels.table(neighbour_pairs)
-    # One contiguous (C_in, C_out) matrix per offset, whatever the offset.
     taps = weight.permute(1, 2, 3, 4, 0)  # (3, 3, 3, C_in, C_out)
     out = nn.functional.linear(feats, weight[:, 1, 1, 1], bias)  # (T, C_out)
     out = out.to(torch.promote_types(out.dtype, torch.float32))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from autoencoder_cases import traced
 from golden_cases import golden_cases
 
 from pixal3d_scene.autoencoder.structure import (
@@ -32,15 +33,11 @@ def test_golden_decoder(golden_dir: Path) -> None:
     for case in golden_cases(golden_dir, "ss_decoder"):
         decoder = StructureDecoder(**case.config)
         decoder.load_state_dict(case.weights)
-        traced = {name[6:] for name in case.outputs if name.startswith("trace_")}
-        seen = {}
-        for name, module in decoder.named_modules():
-            if name in traced:
-                module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
+        seen = traced(decoder, case)
         with torch.no_grad():
             logits = decoder(case.inputs["z"])
-        for name in traced:
-            case.check(f"trace_{name}", seen[name])
+        for name, output in seen.items():
+            case.check(name, output)
         case.check("logits", logits)
         assert torch.equal((logits > 0).to(torch.uint8), case.outputs["occupancy"])
         assert torch.equal(occupied_coords(logits, pool=2), case.outputs["active_coords_after_pool2"])

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from autoencoder_cases import traced
 from golden_cases import GoldenCase, golden_cases
-from sparse_cases import random_sparse
+from sparse_cases import needs_spconv, random_sparse
 
 from pixal3d_scene.autoencoder.official import AUTOENCODERS
 from pixal3d_scene.autoencoder.voxel_decoder import ShapeDecoder, TextureDecoder, VoxelDecoder
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.sparse import neighbours
 from pixal3d_scene.sparse.subdivision import Subdivision
-from pixal3d_scene.sparse.tensor import SparseTensor, Voxels
+from pixal3d_scene.sparse.tensor import Backend, SparseTensor, Voxels
 
 OFFICIAL = {
     "latent_channels": 32,
@@ -34,23 +35,20 @@ def loaded(case: GoldenCase) -> Any:
     return decoder
 
 
-def latent_of(case: GoldenCase) -> SparseTensor:
-    return SparseTensor(case.inputs["z"], Voxels(case.inputs["coords"]))
+def latent_of(case: GoldenCase, backend: Backend | None = None) -> SparseTensor:
+    return SparseTensor(case.inputs["z"], Voxels(case.inputs["coords"], backend=backend))
 
 
 @pytest.mark.golden
-def test_golden_shape_decoder(golden_dir: Path) -> None:
+@pytest.mark.parametrize("backend", ["torch", pytest.param("spconv", marks=needs_spconv)])
+def test_golden_shape_decoder(golden_dir: Path, backend: Backend) -> None:
     for case in golden_cases(golden_dir, "shape_decoder"):
-        decoder, latent = loaded(case), latent_of(case)
-        traced = {name[6:] for name in case.outputs if name.startswith("trace_")}
-        seen = {}
-        for name, module in decoder.named_modules():
-            if name in traced:
-                module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
+        decoder, latent = loaded(case), latent_of(case, backend)
+        seen = traced(decoder, case)
         with torch.no_grad():
             decoded = decoder(latent)
-        for name in traced:
-            case.check(f"trace_{name}", seen[name].feats if isinstance(seen[name], SparseTensor) else seen[name])
+        for name, output in seen.items():
+            case.check(name, output)
         for level, (step, logits) in enumerate(zip(decoded.subdivisions, decoded.logits, strict=True)):
             assert torch.equal(step.parents.coords, case.outputs[f"sub{level}_coords"])
             case.check(f"sub{level}_logits", logits)
@@ -66,7 +64,8 @@ def test_golden_shape_decoder(golden_dir: Path) -> None:
 def test_golden_upsampling_alone(golden_dir: Path) -> None:
     for case in golden_cases(golden_dir, "shape_decoder"):
         with torch.no_grad():
-            voxels = loaded(case).fine_voxels(latent_of(case))
+            levels = min(4, len(case.config["model_channels"]) - 1)
+            voxels = loaded(case).fine_voxels(latent_of(case), levels=levels)
         assert torch.equal(voxels.coords, case.outputs["upsample_coords"])
 
 
@@ -177,6 +176,8 @@ def test_attributes_map_minus_one_to_one_onto_zero_to_one() -> None:
     raw = SparseTensor(torch.tensor([[-1.0, 0.0, 1.0, 2.0, -3.0, 0.5]]), voxels)
     decoder = TextureDecoder(**SMALL, out_channels=6)
     assert decoder.attributes(raw).feats.tolist() == [[0.0, 0.5, 1.0, 1.5, -1.0, 0.75]]
+    (voxels_of_item,) = decoder.pbr_voxels(raw, resolution=4)
+    assert voxels_of_item.attributes.tolist() == [[0.0, 0.5, 1.0, 1.0, 0.0, 0.75]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -79,6 +79,11 @@ def test_active_tokens_are_rows_of_the_dense_volume() -> None:
     torch.testing.assert_close(got, volume[rows])
 
 
+def test_lookup_is_half_a_photo_pixel_right_of_and_below_the_projection() -> None:
+    where = sampling_positions(front_view(0.5), torch.tensor([[1, 1, 1], [0, 2, 1]]), grid=3, size_px=40)
+    torch.testing.assert_close(where, torch.tensor([[0.0, 0.0], [-1.0, -1.0]]) + 1 / 40)
+
+
 def test_bright_dot_lights_the_tokens_that_project_onto_it() -> None:
     """A dot right of and above the middle: a mirrored picture or swapped axes light other tokens."""
     grid, size_px, side = 9, 90, 45

@@ -52,6 +52,13 @@ def test_axes_of_the_cube_in_the_picture() -> None:
     torch.testing.assert_close(depth, torch.tensor([2.0, 2.0, 2.0, 1.9]))  # +z is nearer
 
 
+def test_mesh_scale_enlarges_the_cube_but_not_the_distance() -> None:
+    uv_px, depth = front_view(0.8, distance=2.0, mesh_scale=0.5).project(torch.tensor([[0.1, 0.2, 0.3]]), 100)
+    f = 50 / math.tan(0.4)
+    torch.testing.assert_close(depth, torch.tensor([2.0 - 0.6]))
+    torch.testing.assert_close(uv_px, torch.tensor([[50 + f * 0.2 / 1.4, 50 - f * 0.4 / 1.4]]))
+
+
 @pytest.mark.parametrize("mesh_scale", [1.0, 0.8])
 def test_middle_plane_fills_the_picture(mesh_scale: float) -> None:
     view = front_view(0.6, mesh_scale=mesh_scale)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pixal3d_scene.asset import Material, Mesh
 from pixal3d_scene.errors import StageFailed
 from pixal3d_scene.export import gltf_file
 from pixal3d_scene.export.gltf_file import GltfNode, glb_bytes
-from tests.hand_made_scene import box_mesh, marked_texture, pose
+from hand_made_scene import box_mesh, marked_texture, pose
 
 IDENTITY = RigidTransform.identity()
 
@@ -85,6 +86,13 @@ def test_core_attribute_names_targets_and_strides():
         indices = tree["accessors"][mesh["primitives"][0]["indices"]]
         assert tree["bufferViews"][indices["bufferView"]]["target"] == 34963
     assert tree["accessors"][attributes[1]["COLOR_0"]]["normalized"] is True
+
+
+def test_vertex_colours_count_where_there_is_no_texture_for_the_uv():
+    mesh = replace(box_mesh((1, 1, 1)), colours=np.full((8, 4), 200, dtype=np.uint8))
+    tree = _tree(glb_bytes([GltfNode(name="a", parent=None, mesh=mesh)], jpeg_quality=90))
+    assert set(tree["meshes"][0]["primitives"][0]["attributes"]) == {"POSITION", "NORMAL", "COLOR_0"}
+    assert "baseColorTexture" not in tree["materials"][0]["pbrMetallicRoughness"]
 
 
 def test_normals_equal_to_positions_share_their_bytes_legally():

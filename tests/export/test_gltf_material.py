@@ -14,7 +14,7 @@ from pixal3d_scene.export.gltf_material import (
     material_json,
     srgb_from_linear,
 )
-from tests.hand_made_scene import marked_texture
+from hand_made_scene import marked_texture
 
 
 def test_opaque_texture_is_jpeg_with_its_corners_in_place():

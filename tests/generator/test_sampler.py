@@ -11,12 +11,19 @@ from golden_cases import GoldenCase, golden_cases
 from torch import Tensor
 
 from pixal3d_scene.errors import InputError
-from pixal3d_scene.generator.sampler import FlowSampler, NoiseSource, dense_std, sparse_std, time_grid
+from pixal3d_scene.generator.sampler import (
+    RELEASED_SAMPLERS,
+    FlowSampler,
+    NoiseSource,
+    Velocity,
+    dense_std,
+    sparse_std,
+    time_grid,
+)
 
 SETTINGS = ("steps", "rescale_t", "guidance_strength", "guidance_rescale", "sigma_min")
 
-# Stage: steps, rescale_t, guidance interval, as released.
-OFFICIAL = {"ss": (12, 5.0, (0.6, 1.0)), "shape": (12, 3.0, (0.6, 1.0)), "tex": (12, 3.0, (0.6, 0.9))}
+STAGES = {"ss": "structure", "shape": "shape", "tex": "texture"}
 
 
 def sampler_of(case: GoldenCase) -> FlowSampler:
@@ -59,11 +66,30 @@ def test_golden_time_grids_to_the_last_bit(golden_dir: Path) -> None:
         grid = time_grid(sampler.steps, sampler.rescale_t)
         assert grid == case.outputs["t_grid"].tolist()
         assert [sampler.guides(t) for t in grid[:-1]] == case.outputs["guided_steps"].bool().tolist()
-        for stage, (steps, rescale_t, interval) in OFFICIAL.items():
-            grid = time_grid(steps, rescale_t)
-            assert grid == case.outputs[f"t_grid_official_{stage}"].tolist()
-            guided = [FlowSampler(guidance_interval=interval).guides(t) for t in grid[:-1]]
-            assert guided == case.outputs[f"guided_official_{stage}"].bool().tolist()
+        for short, stage in STAGES.items():
+            released = RELEASED_SAMPLERS[stage]
+            grid = time_grid(released.steps, released.rescale_t)
+            assert grid == case.outputs[f"t_grid_official_{short}"].tolist()
+            guided = [released.guides(t) for t in grid[:-1]]
+            assert guided == case.outputs[f"guided_official_{short}"].bool().tolist()
+
+
+def test_passes_of_the_released_stages() -> None:
+    """Structure 12 + 10, shape 12 + 9, texture 12: an unguided step costs one pass."""
+    passes = {}
+    for stage, sampler in RELEASED_SAMPLERS.items():
+        calls: list[float] = []
+        sampler.sample(torch.randn(1, 4), *[counting(calls)] * 2, dense_std)
+        passes[stage] = len(calls)
+    assert passes == {"structure": 22, "shape": 21, "texture": 12}
+
+
+def counting(calls: list[float]) -> Velocity:
+    def velocity(x: Tensor, t: float) -> Tensor:
+        calls.append(t)
+        return x
+
+    return velocity
 
 
 def never(x: Tensor, t: float) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 
 from pixal3d_scene.instances import Instance, Instances
 from pixal3d_scene.review.overlay import instance_colours, mask_overlay
-from tests.hand_made_scene import hand_made_photo
+from hand_made_scene import hand_made_photo
 
 
 def _instances(count: int, size_px: tuple[int, int]) -> Instances:

@@ -10,7 +10,7 @@ from pixal3d_scene.mesh.raycast import view
 from pixal3d_scene.review.quality import measure_quality, with_quality
 from pixal3d_scene.review.render import mesh_in_world
 from pixal3d_scene.scene_graph import SceneGraph
-from tests.hand_made_scene import box_mesh, hand_made_camera, hand_made_object, hand_made_room, hand_made_scene, pose
+from hand_made_scene import box_mesh, hand_made_camera, hand_made_object, hand_made_room, hand_made_scene, pose
 
 
 def _photographed(scene: SceneGraph) -> tuple[Instances, Depth]:

@@ -8,7 +8,7 @@ from pixal3d_scene.camera import Camera
 from pixal3d_scene.frames import world_from_level_camera
 from pixal3d_scene.review.render import BACKGROUND, Surface, render, render_scene, sample_texture
 from pixal3d_scene.scene_graph import SceneGraph
-from tests.hand_made_scene import (
+from hand_made_scene import (
     ball_mesh,
     box_mesh,
     hand_made_camera,

@@ -19,7 +19,7 @@ from pixal3d_scene.instances import Instance, Instances, Rejection
 from pixal3d_scene.photo import Photo
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
 from pixal3d_scene.scene_graph import SceneGraph
-from tests.hand_made_scene import SIZE_PX, box_mesh, hand_made_object, hand_made_photo, hand_made_scene, pose
+from hand_made_scene import SIZE_PX, box_mesh, hand_made_object, hand_made_photo, hand_made_scene, pose
 
 VOID = {"meta", "img", "br", "hr", "link"}
 

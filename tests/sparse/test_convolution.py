@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-import importlib.util
 import logging
 from importlib import metadata
 
 import pytest
 import torch
-from sparse_cases import dense_convolution, random_sparse
+from sparse_cases import dense_convolution, needs_spconv, random_sparse
 
 from pixal3d_scene.sparse import convolution, neighbours, torch_convolution
 from pixal3d_scene.sparse.convolution import SubmanifoldConv3d, choose_backend, submanifold_conv3d
 from pixal3d_scene.sparse.neighbours import neighbour_pairs
 from pixal3d_scene.sparse.tensor import SparseTensor, Voxels
-
-needs_spconv = pytest.mark.skipif(importlib.util.find_spec("spconv") is None, reason="spconv is not installed")
 
 # Odd sizes, several items of different length, one of them empty.
 SIZES = [(7, 5, 9), (1, 1, 1), (0, 0, 0), (3, 11, 4)]

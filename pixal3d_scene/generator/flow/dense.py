@@ -31,11 +31,9 @@ class DenseFlow(FlowTransformer):
     def forward(
         self, x: Float[Tensor, "B Cin R R R"], t: Float[Tensor, "B"], prepared: Prepared
     ) -> Float[Tensor, "B Cout R R R"]:
-        tokens = x.flatten(2).transpose(1, 2).flatten(0, 1)  # (B R^3, Cin)
+        tokens = x.movedim(1, -1).flatten(0, 3)  # (B R^3, Cin)
         v = self.token_velocity(tokens, t, prepared)  # (B R^3, Cout)
-        return (
-            torch.unflatten(v, 0, (len(x), -1)).transpose(1, 2).reshape(len(x), -1, *x.shape[2:])
-        )  # (B, Cout, R, R, R)
+        return v.reshape(len(x), *x.shape[2:], -1).movedim(-1, 1)  # (B, Cout, R, R, R)
 
     def field(self, prepared: Prepared) -> Callable[[Tensor, float], Tensor]:
         """Velocity as a sampler wants it: of the state and of time in [0, 1]."""

@@ -37,6 +37,10 @@ class TokenLayout:
     def equal(self) -> bool:
         return len(set(self.lengths)) == 1
 
+    def split(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The rows of each item."""
+        return torch.split(x, list(self.lengths))
+
     def spread(self, vectors: Tensor) -> Tensor:
         """One vector per item (B, C) to one per token (T, C); a single item is left to broadcasting (1, C)."""
         if len(self.lengths) == 1:
@@ -57,8 +61,6 @@ def attend(
         items = len(of_queries.lengths)
         q, k, v = (torch.unflatten(x, 0, (items, -1)).transpose(1, 2) for x in (q, k, v))  # (B, H, N, D)
         return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(0, 1)  # (T, H, D)
-    split_q = torch.split(q, of_queries.lengths)
-    split_k, split_v = torch.split(k, of_keys.lengths), torch.split(v, of_keys.lengths)
+    parts = zip(of_queries.split(q), of_keys.split(k), of_keys.split(v), strict=True)
     one = TokenLayout((0,))  # within one item there is nothing left to tell apart
-    parts = zip(split_q, split_k, split_v, strict=True)
     return torch.cat([attend(*part, one, one) for part in parts if len(part[0])])  # (T, H, D)

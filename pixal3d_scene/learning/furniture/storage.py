@@ -80,6 +80,7 @@ def sideboard(rng: np.random.Generator, size_m: Size, style: Style) -> list[Part
     """A low cabinet on legs with doors (one bay with drawers) and handles; its top is flat."""
     w, h, d = size_m
     foot, bays = rng.uniform(0.12, 0.18), max(2, round(w / 0.48))
+    top = moved(rounded_box((w, 0.022, d + 0.015), 0.006), to_m=(0, h - 0.011, 0.0075))
     body = moved(rounded_box((w, h - foot, d - 0.02), 0.006), to_m=(0, (h + foot) / 2, -0.01))
     step, low, tall = (w - 0.03) / bays, foot + 0.02, h - foot - 0.045
     drawers = int(rng.integers(bays))
@@ -106,6 +107,7 @@ def sideboard(rng: np.random.Generator, size_m: Size, style: Style) -> list[Part
         for sz in (-1, 1)
     ]
     return [
+        Part(name="top", mesh_node=top, finish=style.wood(0, seed=3)),
         Part(name="body", mesh_node=body, finish=style.wood(0, seed=1)),
         Part(name="fronts", mesh_node=joined(fronts), finish=style.wood(0, seed=6)),
         Part(name="handles", mesh_node=joined(handles), finish=style.steel()),

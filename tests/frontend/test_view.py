@@ -1,0 +1,70 @@
+"""Which source of the camera wins, and that every guess is told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from painted_room import camera_in_room, painted_room
+
+from pixal3d_scene.camera import Camera
+from pixal3d_scene.frontend.protocols import KnownView
+from pixal3d_scene.frontend.view import View, see_view, stand_view
+
+CAMERA = camera_in_room(pitch_deg=14, yaw_deg=15, fov_deg=65.0)
+PHOTO = painted_room(CAMERA).photo
+
+
+def view_of(known: KnownView, focal_px: float | None = None) -> View:
+    photo = replace(PHOTO, focal_px=focal_px)
+    return stand_view(see_view(photo, known, fallback_fov_deg=60.0), known, camera_height_m=1.5)
+
+
+def test_the_given_camera_wins_over_everything() -> None:
+    view = view_of(KnownView(camera=CAMERA, horizontal_fov_deg=90.0, camera_height_m=3.0), focal_px=123.0)
+    np.testing.assert_array_equal(view.camera.K, CAMERA.K)
+    np.testing.assert_array_equal(view.camera.T_world_from_cam.as_matrix(), CAMERA.T_world_from_cam.as_matrix())
+    assert view.pose_given
+    assert view.notes == ()
+
+
+def test_the_field_of_view_wins_over_exif() -> None:
+    view = view_of(KnownView(horizontal_fov_deg=71.0, camera_height_m=1.1), focal_px=123.0)
+    assert view.camera.horizontal_fov_deg == pytest.approx(71)
+    assert view.camera.centre_world[1] == pytest.approx(1.1)
+    assert not any("field of view" in n or "height" in n for n in view.notes)
+
+
+def test_exif_wins_over_straight_lines() -> None:
+    view = view_of(KnownView(), focal_px=400.0)
+    assert view.camera.K[0, 0] == 400
+    assert any("EXIF" in n for n in view.notes)
+
+
+def test_straight_lines_win_over_the_usual_field_of_view() -> None:
+    view = view_of(KnownView())
+    assert view.camera.horizontal_fov_deg == pytest.approx(65, abs=4)
+    assert any("field of view" in n and "estimated" in n for n in view.notes)
+    assert any("height" in n and "assumed" in n for n in view.notes)
+    assert view.camera.centre_world[1] == pytest.approx(1.5)
+    assert math.degrees(math.acos(view.camera.up_cam @ CAMERA.up_cam)) < 2
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_plain_photo_gets_the_usual_view_and_says_so(turned: bool) -> None:
+    plain = np.full((300, 400, 3), 128, np.uint8)
+    photo = replace(PHOTO, rgb=plain.transpose(1, 0, 2).copy() if turned else plain)
+    view = stand_view(see_view(photo, KnownView(), fallback_fov_deg=60.0), KnownView(), camera_height_m=1.5)
+    longer = view.camera.vertical_fov_deg if turned else view.camera.horizontal_fov_deg
+    assert longer == pytest.approx(60, abs=0.5)
+    assert sum("guessed" in n for n in view.notes) == 2
+
+
+def test_a_camera_without_pose_keeps_its_intrinsics_and_is_posed() -> None:
+    bare = Camera(K=CAMERA.K, size_px=CAMERA.size_px)
+    view = view_of(KnownView(camera=bare))
+    np.testing.assert_array_equal(view.camera.K, CAMERA.K)
+    assert not view.pose_given
+    assert math.degrees(math.acos(view.camera.up_cam @ CAMERA.up_cam)) < 1.5

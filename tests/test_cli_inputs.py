@@ -1,0 +1,219 @@
+"""Photos, masks, depths and cameras as people have them: accepted with a note, or refused with a remedy."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from room_on_disk import RoomOnDisk, write_camera, write_room_on_disk
+from typer.testing import CliRunner
+
+from cli import app
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> RoomOnDisk:
+    return write_room_on_disk(tmp_path_factory.mktemp("room"))
+
+
+def run(*arguments: object):  # type: ignore[no-untyped-def]
+    return CliRunner().invoke(app, ["run", *map(str, arguments), "--quality", "draft"])
+
+
+def save_as(kind: str, rgb: Image.Image, path: Path) -> Path:
+    """The same picture in another of the ways in which cameras and programs save pictures."""
+    if kind == "cmyk":
+        rgb.convert("CMYK").save(path.with_suffix(".jpg"))
+        return path.with_suffix(".jpg")
+    if kind == "grey":
+        rgb.convert("L").save(path.with_suffix(".png"))
+    elif kind == "16bit":
+        Image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257).save(path.with_suffix(".png"))
+    elif kind == "alpha":
+        rgba = rgb.convert("RGBA")
+        rgba.putpixel((0, 0), (0, 0, 0, 0))
+        rgba.save(path.with_suffix(".png"))
+    elif kind == "gif":
+        rgb.save(path.with_suffix(".gif"), save_all=True, append_images=[rgb.rotate(90)])
+        return path.with_suffix(".gif")
+    return path.with_suffix(".png")
+
+
+@pytest.mark.parametrize(
+    ("kind", "note"),
+    [("cmyk", "CMYK"), ("grey", "mode L"), ("16bit", "16-bit"), ("alpha", "transparency"), ("gif", "2 frames")],
+)
+def test_accepted_and_noted(room: RoomOnDisk, tmp_path: Path, kind: str, note: str) -> None:
+    photo = save_as(kind, Image.open(room.photo).convert("RGB"), tmp_path / "photo")
+    out = tmp_path / "run"
+    result = run(photo, "-o", out, *room.given)
+    assert result.exit_code == 0, result.output
+    assert len(json.loads((out / "scene.json").read_text())["objects"]) == 3
+    assert note in (out / "report.json").read_text()
+    assert note in result.stderr
+
+
+def test_rotated_photo_is_turned(room: RoomOnDisk, tmp_path: Path) -> None:
+    stored = Image.open(room.photo).convert("RGB").rotate(90, expand=True)  # as a phone held upright stores it
+    exif = Image.Exif()
+    exif[0x0112] = 6  # show it turned clockwise
+    stored.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    out = tmp_path / "run"
+    result = run(tmp_path / "turned.jpg", "-o", out, *room.given)
+    assert result.exit_code == 0, result.output
+    assert json.loads((out / "scene.json").read_text())["photo"]["size_px"] == [160, 120]
+    assert "EXIF orientation" in result.stderr
+
+
+def test_depth_with_holes_and_photo_without_exif(room: RoomOnDisk, tmp_path: Path) -> None:
+    z_m = np.array(room.scene.depth.z_m)
+    z_m[::7, ::5], z_m[::11, 1::5] = np.nan, 0
+    np.save(tmp_path / "holes.npy", z_m)
+    out = tmp_path / "run"
+    result = run(room.photo, "-o", out, "--masks", room.masks, "--depth", tmp_path / "holes.npy")
+    assert result.exit_code == 0, result.output
+    report = (out / "report.json").read_text()
+    assert "ignored" in report
+    assert "field of view" in report
+
+
+def test_three_hundred_instances(room: RoomOnDisk, tmp_path: Path) -> None:
+    label_map = np.zeros((120, 160), dtype=np.uint16)
+    values = np.arange(300).reshape(15, 20) + 1
+    label_map[: 15 * 8, : 20 * 8] = np.kron(values, np.ones((8, 8), dtype=np.int64)).astype(np.uint16) * 7
+    Image.fromarray(label_map).save(tmp_path / "many.png")
+    config = tmp_path / "fast.toml"
+    config.write_text('[generate]\ngenerator = "box"\n')
+    out = tmp_path / "run"
+    given = ["--masks", tmp_path / "many.png", "--depth", room.depth, "--camera", room.camera]
+    result = run(room.photo, "-o", out, *given, "--config", config)
+    assert result.exit_code == 0, result.output
+    objects = json.loads((out / "scene.json").read_text())["objects"]
+    assert [o["mask_value"] for o in objects] == [7 * (i + 1) for i in range(300)]
+
+
+def _png_header_only(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def _truncated(room: RoomOnDisk, tmp_path: Path) -> Path:
+    Image.open(room.photo).convert("RGB").resize((800, 600)).save(tmp_path / "cut.jpg", quality=95)
+    data = (tmp_path / "cut.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
+    return tmp_path / "cut.jpg"
+
+
+def _written(name: str, data: bytes) -> Callable[[RoomOnDisk, Path], Path]:
+    def make(room: RoomOnDisk, tmp_path: Path) -> Path:
+        del room
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return make
+
+
+def _tiny(room: RoomOnDisk, tmp_path: Path) -> Path:
+    Image.open(room.photo).resize((40, 31)).save(tmp_path / "tiny.png")
+    return tmp_path / "tiny.png"
+
+
+def _empty_folder(room: RoomOnDisk, tmp_path: Path) -> Path:
+    del room
+    (tmp_path / "empty").mkdir()
+    return tmp_path / "empty"
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda room, tmp_path: tmp_path / "missing.jpg", "does not exist"),
+        (_empty_folder, "has no photos"),
+        (_written("text.jpg", b"just text"), "not a picture"),
+        (_truncated, "damaged or cut off"),
+        (_tiny, "smaller than 32 px"),
+        (_written("bomb.png", _png_header_only(20_000, 20_000)), "--max-megapixels"),
+    ],
+    ids=["missing", "folder without photos", "renamed text", "truncated", "tiny", "bomb"],
+)
+def test_refused_photos(room: RoomOnDisk, tmp_path: Path, make: Callable[..., Path], sentence: str) -> None:
+    out = tmp_path / "run"
+    result = run(make(room, tmp_path), "-o", out)
+    assert result.exit_code == 2, result.output
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not out.exists()
+
+
+def _given(name: str) -> Callable[[RoomOnDisk, Path], list[object]]:
+    def other_size(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        Image.open(room.masks).resize((80, 60), Image.Resampling.NEAREST).save(tmp_path / "small.png")
+        return ["--masks", tmp_path / "small.png"]
+
+    def no_object(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        Image.new("L", (160, 120)).save(tmp_path / "empty.png")
+        return ["--masks", tmp_path / "empty.png"]
+
+    def depth_size(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        np.save(tmp_path / "small.npy", np.ones((60, 80)))
+        return ["--depth", tmp_path / "small.npy"]
+
+    def depth_invalid(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        np.save(tmp_path / "nan.npy", np.full((120, 160), np.nan))
+        return ["--depth", tmp_path / "nan.npy"]
+
+    def camera_size(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        write_camera(tmp_path / "c.json", (320, 240), [[100, 0, 80], [0, 100, 60], [0, 0, 1]], np.eye(4).tolist())
+        return ["--camera", tmp_path / "c.json"]
+
+    def camera_focal(room: RoomOnDisk, tmp_path: Path, focal: object = 0) -> list[object]:
+        write_camera(tmp_path / "c.json", (160, 120), [[focal, 0, 80], [0, focal, 60], [0, 0, 1]], None)
+        return ["--camera", tmp_path / "c.json"]
+
+    def camera_nan(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return camera_focal(room, tmp_path, float("nan"))
+
+    def preset(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--preset", "imaginary"]
+
+    def config_key(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        (tmp_path / "c.toml").write_text("[generate]\nvoxel = 64\n")
+        return ["--config", tmp_path / "c.toml"]
+
+    def fov(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--fov", 190]
+
+    return locals()[name]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("other_size", "80 x 60"),
+        ("no_object", "no object"),
+        ("depth_size", "80 x 60"),
+        ("depth_invalid", "no valid pixel"),
+        ("camera_size", "320 x 240"),
+        ("camera_focal", "focal length"),
+        ("camera_nan", "not finite"),
+        ("preset", "imaginary"),
+        ("config_key", "generate.voxel"),
+        ("fov", "190"),
+    ],
+)
+def test_refused_data(room: RoomOnDisk, tmp_path: Path, name: str, sentence: str) -> None:
+    out = tmp_path / "run"
+    result = run(room.photo, "-o", out, *_given(name)(room, tmp_path))
+    assert result.exit_code == 2, result.output
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not out.exists()
