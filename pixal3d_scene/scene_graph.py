@@ -104,6 +104,8 @@ class SceneGraph:
             self._graph.add_node(item.name, item=item)
         for item in objects:
             parent = item.placement.parent
+            if parent not in self._graph and not parent.startswith(("floor", "wall", "ceiling")):
+                raise ValueError(f"{item.name} stands on {parent}, which is neither an object nor part of the room.")
             carrier = parent if parent in self._graph and item.placement.relation == "on" else self.ROOT
             self._graph.add_edge(carrier, item.name, relation=item.placement.relation)
         if not nx.is_arborescence(self._graph):

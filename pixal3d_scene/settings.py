@@ -75,7 +75,7 @@ class Settings(_Tree):
 
 # What the one dial means; a config file or a flag overrides it.
 _QUALITY: dict[str, dict[str, Any]] = {
-    "draft": {"generate": {"voxels": 64, "max_faces": 6_000, "texture_px": 256}},
+    "draft": {"crop": {"size_px": 256}, "generate": {"voxels": 64, "max_faces": 6_000, "texture_px": 256}},
     "standard": {},
     "high": {"crop": {"size_px": 1024}, "generate": {"voxels": 192, "max_faces": 60_000, "texture_px": 1024}},
 }

@@ -83,18 +83,23 @@ def furniture() -> dict[str, trimesh.Trimesh]:
     return joined
 
 
-def chamfer_obj(a: Mesh, b: Mesh, count: int = 20000) -> float:
-    """Mean of the two mean distances from points of one surface to the other surface itself."""
+def distance_obj(points_obj: np.ndarray, mesh_obj: Mesh) -> np.ndarray:
+    """From points to the surface itself, not to samples of it."""
     import open3d as o3d
+
+    scene = o3d.t.geometry.RaycastingScene()
+    scene.add_triangles(
+        o3d.core.Tensor(np.asarray(mesh_obj.vertices, dtype=np.float32)),
+        o3d.core.Tensor(np.asarray(mesh_obj.faces).astype(np.uint32)),
+    )
+    return scene.compute_distance(o3d.core.Tensor(points_obj.astype(np.float32))).numpy()
+
+
+def chamfer_obj(a: Mesh, b: Mesh, count: int = 20000) -> float:
+    """Mean of the two mean distances from points of one surface to the other surface."""
 
     def one_way(source: Mesh, target: Mesh) -> float:
         solid = trimesh.Trimesh(source.vertices, source.faces, process=False)
-        points = trimesh.sample.sample_surface(solid, count, seed=0)[0]
-        scene = o3d.t.geometry.RaycastingScene()
-        scene.add_triangles(
-            o3d.core.Tensor(np.asarray(target.vertices, dtype=np.float32)),
-            o3d.core.Tensor(np.asarray(target.faces).astype(np.uint32)),
-        )
-        return float(scene.compute_distance(o3d.core.Tensor(points.astype(np.float32))).numpy().mean())
+        return float(distance_obj(trimesh.sample.sample_surface(solid, count, seed=0)[0], target).mean())
 
     return (one_way(a, b) + one_way(b, a)) / 2

@@ -26,6 +26,8 @@ _RIM_WEIGHT = 0.2
 _MEAN_WEIGHT = 1e-2
 # Triangles thinner than this share of their length are needles: their normals are rounding errors.
 _NEEDLE = 1e-6
+# Two surfaces that meet at less than this angle (25 degrees) are the sides of a panel, not of a ridge.
+_PANEL_COSINE = 0.9
 # Keeps rounding from putting a voxel outside the grid.
 _MARGIN_OBJ = 1e-6
 
@@ -50,9 +52,8 @@ class SurfaceVoxels:
 def mesh_to_dual_grid(mesh_obj: Mesh, *, resolution: int) -> SurfaceVoxels:
     """The flexible dual grid of a mesh that lies strictly inside the cube [-0.5, 0.5]^3.
 
-    Offsets lie in [0, 1]; voxels are sorted by (x, y, z). An edge that is crossed twice is flagged too: a panel thinner
-    than a voxel becomes one sheet instead of nothing, at the price of a stray quad here and there on a sharp ridge.
-    Triangles without area are ignored. Raises InputError if the mesh leaves the cube or has no area at all.
+    Offsets lie in [0, 1]; voxels are sorted by (x, y, z). A panel thinner than a voxel becomes one sheet. Triangles
+    without area are ignored. Raises InputError if the mesh leaves the cube or has no area at all.
     """
     if len(mesh_obj.vertices) and np.abs(mesh_obj.vertices).max() > 0.5 - _MARGIN_OBJ:
         raise InputError("The mesh leaves the cube [-0.5, 0.5]^3: scale it to fit before it is voxelised.")
@@ -84,7 +85,7 @@ def mesh_to_dual_grid(mesh_obj: Mesh, *, resolution: int) -> SurfaceVoxels:
     grid = DualGrid(
         coords=coords.astype(np.int32),
         offset_vox=error.minimise(centre).astype(np.float32),
-        edge_flags=_edge_flags(index, crossings, len(coords)),
+        edge_flags=_edge_flags(around[:, 0], crossings, normals[crossings.triangle], len(coords)),
         resolution=resolution,
     )
     face = touching.triangle[best]  # (N,)
@@ -128,10 +129,26 @@ def _edge_voxels(crossings: EdgeCrossings) -> Int[np.ndarray, "M 4 3"]:
     return owner[:, None] + QUAD_VOXELS[crossings.axis]
 
 
-def _edge_flags(index: VoxelIndex, crossings: EdgeCrossings, count: int) -> Bool[np.ndarray, "N 3"]:
-    flags = np.zeros((count, 3), dtype=bool)  # (N, 3)
-    flags[index.rows(_edge_voxels(crossings)[:, 0]), crossings.axis] = True
-    return flags
+def _edge_flags(
+    owner: Int[np.ndarray, "M"], crossings: EdgeCrossings, normals: Float[np.ndarray, "M 3"], count: int
+) -> Bool[np.ndarray, "N 3"]:
+    """Edges that the surface separates (crossed an odd number of times), and edges through thin panels.
+
+    An edge crossed twice is left out where it only grazes a ridge: a quad there would stand out as a fin. It is flagged
+    where both surfaces are about parallel, since the panel would vanish.
+    """
+    edge = 3 * owner + crossings.axis  # (M,)
+    order = np.argsort(edge, kind="stable")  # (M,)
+    starts = np.flatnonzero(np.diff(edge[order], prepend=-1))  # (E,)
+    times = np.diff(starts, append=len(edge))  # (E,)
+    # Seen along the edge, the sides that a line enters and leaves by are alike, whatever the winding.
+    along = normals * np.sign(np.take_along_axis(normals, crossings.axis[:, None], axis=1))  # (M, 3)
+    first = np.repeat(order[starts], times)  # (M,)
+    alike = np.einsum("mi,mi->m", along[order], along[first])  # (M,) cosine to the edge's first crossing
+    separated = (times % 2 == 1) | (np.minimum.reduceat(alike, starts) > _PANEL_COSINE)  # (E,)
+    flags = np.zeros(3 * count, dtype=bool)  # (3N,)
+    flags[edge[order[starts]][separated]] = True
+    return flags.reshape(count, 3)
 
 
 def _mean_crossing(

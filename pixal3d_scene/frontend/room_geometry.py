@@ -6,8 +6,6 @@ mask meets the floor. A stop-gap until a trained network is there: every guess i
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from jaxtyping import Float
 
@@ -16,7 +14,7 @@ from ..instances import Instances
 from ..photo import Photo
 from .protocols import KnownView
 from .room_box import RoomBox, fit_room_box, room_axes
-from .standing import Foot, LevelView, find_foot
+from .standing import Foot, LevelView, find_foot, settled
 from .view import View, see_view, stand_view
 
 _SMALLEST_YAW_SUPPORT = 0.15
@@ -42,7 +40,7 @@ class RoomGeometryDepth:
         box = _fit_box(photo, instances, view, feet)
         z_m, _ = box.shell(view.camera)
         level = LevelView(view.camera, box)
-        feet = {value: _resting(foot, level) for value, foot in feet.items()}
+        feet = {value: settled(foot, level) for value, foot in feet.items()}
         names = {item.mask_value: item.name for item in instances.items}
         notes = [
             *view.notes,
@@ -69,7 +67,7 @@ def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foo
         ceiling_m=1e3,
     )
     level = LevelView(view.camera, endless)
-    standing = [level.foot_m(f) for f in feet.values() if not (f.touched or f.hidden)]
+    standing = [level.foot_m(f) for f in feet.values() if not f.touched]
     return fit_room_box(
         photo.rgb,
         instances.label_map == 0,
@@ -77,12 +75,6 @@ def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foo
         yaw_rad=yaw_rad,
         feet_room_m=np.array(standing, dtype=np.float64).reshape(-1, 2),
     )
-
-
-def _resting(foot: Foot, level: LevelView) -> Foot:
-    """What would hang on the wall but touches an object under it rests on that object instead."""
-    rests = not foot.carrier and not foot.hidden and foot.touched and level.hangs(foot)
-    return replace(foot, carrier=foot.touched) if rests else foot
 
 
 def _describe(box: RoomBox, view: View) -> str:

@@ -7,7 +7,7 @@ side = (right) / (ahead) of a ray. m.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt16
@@ -18,8 +18,10 @@ from .room_box import FLOOR, RoomBox
 _HIDDEN_SHARE = 0.85  # so much of the lower outline against another object means that the foot is hidden
 _SMALLEST_THICKNESS_M, _LARGEST_THICKNESS_M = 0.1, 0.9
 _THICKNESS_OF_WIDTH = 0.6
+_ON_FLOOR_TOLERANCE, _SOLID_SHARE = 0.03, 0.8  # so much of a solid base's outline lies on the floor
 _FARTHEST_M = 15.0
 _TOUCHING_SHARE, _CARRIED_SHARE = 0.15, 0.6  # of the lowest part of the outline
+_EDGE_ON_DROP = 0.15  # less than 9 degrees below the horizon
 _SMALL_ON_CARRIER = 0.3  # of the carrier's pixels
 
 
@@ -29,7 +31,9 @@ class Foot:
 
     columns_px, rows_px: the lowest pixel of every mask column. below: label under it, -1 below the photo.
     touched: the object under its lowest part, 0 for none; under_px: (rows, columns) of that object's first pixels.
-    carrier: the touched object if this one rests there, else 0.
+    touching: how much of the lowest part touches it, 0 to 1, and 0 across a gap.
+    sides: how many sides of the lowest part (0 to 2) show the touched object too. small: beside the touched object.
+    carrier: the object that this one rests on, 0 for none; see `settled`.
     hidden: it ends behind other objects, so that it shows no foot.
     """
 
@@ -39,8 +43,11 @@ class Foot:
     below: Int[np.ndarray, "n"]
     touched: int
     under_px: tuple[np.ndarray, np.ndarray]
-    carrier: int
-    hidden: bool
+    touching: float
+    sides: int
+    small: bool
+    carrier: int = 0
+    hidden: bool = False
 
     @property
     def free(self) -> Bool[np.ndarray, "n"]:
@@ -63,9 +70,10 @@ def find_foot(label_map: UInt16[np.ndarray, "H W"], mask_value: int) -> Foot:
     below = np.full(len(columns), -1, dtype=np.int64)
     inside = rows + 1 < height
     below[inside] = label_map[rows[inside] + 1, columns[inside]]
-    touched, share, under_px = _touched(label_map, mask, rows, columns)
-    carrier = touched if share > _CARRIED_SHARE and _carries(label_map, mask, touched, columns, rows) else 0
-    hidden = carrier == 0 and bool((below > 0).mean() > _HIDDEN_SHARE)
+    touched, touching, under_px = _touched(label_map, mask, rows, columns)
+    low = columns[rows >= rows.max() - _lowest_band(mask, rows)]
+    beside = [c for c in (int(low.min()) - 3, int(low.max()) + 3) if 0 <= c < mask.shape[1]]
+    row = int(rows.max()) - _lowest_band(mask, rows)
     return Foot(
         mask_value=mask_value,
         columns_px=columns,
@@ -73,8 +81,9 @@ def find_foot(label_map: UInt16[np.ndarray, "H W"], mask_value: int) -> Foot:
         below=below,
         touched=touched,
         under_px=under_px,
-        carrier=carrier,
-        hidden=hidden,
+        touching=touching,
+        sides=sum(int(label_map[row, c]) == touched for c in beside) if touched else 0,
+        small=bool(mask.sum() < _SMALL_ON_CARRIER * (label_map == touched).sum()) if touched else False,
     )
 
 
@@ -113,26 +122,18 @@ def _touched(
     return 0, 0.0, (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
-def _carries(
-    label_map: UInt16[np.ndarray, "H W"],
-    mask: Bool[np.ndarray, "H W"],
-    touched: int,
-    columns: Int[np.ndarray, "n"],
-    rows: Int[np.ndarray, "n"],
-) -> bool:
-    """Whether the object ends on the one that it touches, rather than behind it."""
-    band = _lowest_band(mask, rows)
-    low = rows >= rows.max() - band
-    first, last = int(columns[low].min()), int(columns[low].max())
-    # A top that is seen from above shows left and right of what stands on it, also a little higher than its foot.
-    beside = [label_map[int(rows.max()) - band, c] for c in (first - 3, last + 3) if 0 <= c < mask.shape[1]]
-    if len(beside) == 2 and beside[0] == beside[1] == touched:
-        return True
-    # A top at eye level does not; then only something small, within the carrier's width, is taken to rest.
-    carrier = label_map == touched
-    carrier_columns = np.flatnonzero(carrier.any(axis=0))
-    within = carrier_columns[0] <= first and last <= carrier_columns[-1]
-    return bool(within and mask.sum() < _SMALL_ON_CARRIER * carrier.sum())
+def settled(foot: Foot, level: LevelView) -> Foot:
+    """The foot with its carrier, or as hidden, decided from how it touches what is under it.
+
+    A top seen from above shows on both sides of what stands on it, a little higher than its foot; one at eye level
+    does not. What else ends at another object stands behind it, unless that would leave it in the air.
+    """
+    rests = foot.touching > _CARRIED_SHARE and (
+        foot.sides == 2 or (foot.small and (foot.sides == 1 or level.at_eye_level(foot.under_px)))
+    )
+    hidden = not rests and bool((foot.below > 0).mean() > _HIDDEN_SHARE)
+    rests = rests or (foot.touched > 0 and not hidden and level.hangs(foot))
+    return replace(foot, carrier=foot.touched if rests else 0, hidden=hidden)
 
 
 class LevelView:
@@ -174,10 +175,25 @@ class LevelView:
         its top is below the camera, it recedes with height, as seats, beds and tables do.
         """
         rows, columns = foot.rows_px[foot.free], foot.columns_px[foot.free]
-        side, drop = self._side[rows, columns], self._drop[rows, columns]
-        hull_side, hull_drop = _lower_hull(side, drop)
-        front_m = self._floor_m(hull_drop.max()[None])[0]
-        return self._relief(mask, hull_side, self._floor_m(hull_drop), front_m)
+        own_side, own_drop = self._side[rows, columns], self._drop[rows, columns]
+        base_side, base_drop = _lower_hull(own_side, own_drop)
+        side, drop = self._side[mask], self._drop[mask]
+        front_m = float(self._floor_m(base_drop.max()[None])[0])
+        width_m = float(np.ptp(side)) * front_m
+        thickness_m = float(np.clip(_THICKNESS_OF_WIDTH * width_m, _SMALLEST_THICKNESS_M, _LARGEST_THICKNESS_M))
+        # An edge on the floor is straight in (side, drop).
+        curtain_m = self._floor_m(np.interp(side, base_side, base_drop))
+        on_floor = own_drop > (1 - _ON_FLOOR_TOLERANCE) * np.interp(own_side, base_side, base_drop)
+        if on_floor.mean() < _SOLID_SHARE:  # legs: the hull's ends may be overhangs, which would be far behind
+            curtain_m = np.minimum(curtain_m, front_m + thickness_m)
+        thickness_m = max(thickness_m, float(curtain_m.max()) - front_m)
+        height_m = self._box.camera_height_m
+        top_drop = float(np.percentile(drop, 1))
+        top_m = height_m - top_drop * front_m  # of an upright front
+        seen_from_above = float(np.clip((height_m - top_m) / (0.4 * height_m), 0, 1))
+        up = np.clip((height_m / curtain_m - drop) / max(height_m / front_m - top_drop, 1e-6), 0, 1)
+        receding_m = curtain_m + seen_from_above * up * (front_m + thickness_m - curtain_m)
+        return np.minimum(receding_m / self._ahead[mask], 0.99 * self._walls_m[mask])
 
     def upright_relief(self, mask: Bool[np.ndarray, "H W"], ahead_m: float) -> Float[np.ndarray, "n"]:
         """Depth along cam z of an upright plane at a distance, not beyond the walls."""
@@ -187,25 +203,9 @@ class LevelView:
         """Distance along the level view from depth along cam z."""
         return depth_m * self._ahead[pixels]
 
-    def _relief(
-        self,
-        mask: Bool[np.ndarray, "H W"],
-        base_side: Float[np.ndarray, "k"],
-        base_m: Float[np.ndarray, "k"],
-        front_m: float,
-    ) -> Float[np.ndarray, "n"]:
-        side, drop = self._side[mask], self._drop[mask]
-        width_m = float(np.ptp(side)) * front_m
-        thickness_m = float(np.clip(_THICKNESS_OF_WIDTH * width_m, _SMALLEST_THICKNESS_M, _LARGEST_THICKNESS_M))
-        base_m = np.minimum(base_m, front_m + thickness_m)
-        curtain_m = np.interp(side, base_side, base_m)
-        top_drop = float(np.percentile(drop, 1))
-        height_m = self._box.camera_height_m
-        top_m = height_m - top_drop * front_m  # of an upright front
-        seen_from_above = float(np.clip((height_m - top_m) / (0.4 * height_m), 0, 1))
-        up = np.clip((height_m / curtain_m - drop) / max(height_m / front_m - top_drop, 1e-6), 0, 1)
-        back_m = curtain_m + seen_from_above * up * (front_m + thickness_m - curtain_m)
-        return np.minimum(back_m / self._ahead[mask], 0.99 * self._walls_m[mask])
+    def at_eye_level(self, pixels: tuple[np.ndarray, np.ndarray]) -> bool:
+        """Whether a level top at these pixels would be seen edge-on."""
+        return bool(np.median(np.abs(self._drop[pixels])) < _EDGE_ON_DROP)
 
     def _floor_m(self, drop: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         return self._box.camera_height_m / np.maximum(drop, self._box.camera_height_m / _FARTHEST_M)

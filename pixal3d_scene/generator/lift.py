@@ -21,12 +21,14 @@ from ..progress import Progress
 from .lift_box import Box, complete_box, deepest_box, visible_box
 from .lift_foot import find_foot
 from .lift_texture import paint
-from .lift_view import look_at_object
-from .lift_visible import believed_pixels, points_world, surroundings_world
+from .lift_view import look_at_object, thickened
+from .lift_visible import believed_pixels, points_at, surroundings_world
 from .lift_volume import Solid, complete_solid, plan_grid
 
 # Fewer visible points than this say nothing about a shape.
 FEWEST_POINTS = 24
+# A bar this many voxels wide cannot fall between the points of the grid.
+_THINNEST_VOXELS = 1.5
 
 
 class Lift:
@@ -71,13 +73,14 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
             "generate", f"only {int(believed.sum())} of its pixels have a usable depth", object_name=volume.name
         )
     camera = volume.depth.camera
-    seen_world = points_world(volume, believed)
+    seen_world = points_at(volume, *np.nonzero(believed))
     pixel_m = float(np.median(volume.depth.z_m[believed])) / float(camera.K[0, 0])
     foot = find_foot(volume, believed, seen_world)
     seen_box = visible_box(seen_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
     view = look_at_object(volume, believed, _region_px(volume, deepest_box(seen_box, camera.centre_world)))
     box = complete_box(seen_box, seen_world, surroundings_world(volume), view)
-    solid = complete_solid(view, plan_grid(box, voxels=voxels, finest_m=pixel_m), foot)
+    grid = plan_grid(box, voxels=voxels, finest_m=pixel_m)
+    solid = complete_solid(thickened(view, _THINNEST_VOXELS * grid.spacing_m), grid, foot)
     mesh_world = simplify_closed(_surface_world(solid), max_faces)
     if not len(mesh_world.faces):
         raise StageFailed("generate", "nothing of it is left after carving", object_name=volume.name)

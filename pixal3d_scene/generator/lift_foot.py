@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from ..crop import CropVolume
 from .lift_view import JUMP
+from .lift_visible import points_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +65,13 @@ def _foot_is_hidden(volume: CropVolume, solid: Bool[np.ndarray, "H W"], lowest_m
     bottom_row = solid.shape[0] - 1
     columns = np.flatnonzero(solid.any(axis=0))
     rows = bottom_row - solid[::-1, columns].argmax(axis=0)  # the lowest pixel of every column
-    here = _points_world(volume, rows, columns)
+    here = points_at(volume, rows, columns)
     lowest = here[:, 1] <= max(lowest_m + _LOWEST * height_m, float(here[:, 1].min()))
     rows, columns, here = rows[lowest], columns[lowest], here[lowest]
     off_picture = rows + 2 > bottom_row  # one row further: the row at the border mixes two surfaces
     rows_below = np.minimum(rows + 2, bottom_row)
     seen = depth.valid[rows_below, columns] & ~off_picture
-    below = _points_world(volume, rows_below, columns)
+    below = points_at(volume, rows_below, columns)
     z_here, z_below = depth.z_m[rows, columns], depth.z_m[rows_below, columns]
     # What the object stands on continues at its own height; an occluder is nearer and elsewhere.
     rise_m = 4 * z_here / depth.camera.K[1, 1]
@@ -78,15 +79,6 @@ def _foot_is_hidden(volume: CropVolume, solid: Bool[np.ndarray, "H W"], lowest_m
     touching = seen & ~occluded & (np.linalg.norm(below - here, axis=1) < np.maximum(rise_m, _LOWEST * height_m))
     hidden = float(np.mean(off_picture | occluded))
     return hidden > 0.5 or (hidden > _SOME and float(touching.mean()) < _SOME)
-
-
-def _points_world(
-    volume: CropVolume, rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "n"]
-) -> Float[np.ndarray, "n 3"]:
-    """Visible points of pixels."""
-    camera = volume.depth.camera
-    pixels = np.stack([columns, rows], axis=-1) + 0.5
-    return camera.world_from_cam(camera.unproject(pixels, volume.depth.z_m[rows, columns].astype(np.float64)))
 
 
 def _support_height(volume: CropVolume, points_world: Float[np.ndarray, "n 3"], below_m: float) -> float:
@@ -97,7 +89,7 @@ def _support_height(volume: CropVolume, points_world: Float[np.ndarray, "n 3"], 
     low, high = points_world.min(axis=0)[[0, 2]], points_world.max(axis=0)[[0, 2]]
     low, high = low - (high - low) / 2, high + (high - low) / 2
     depth = volume.depth
-    points = _points_world(volume, *np.nonzero(depth.valid & (volume.label_map != 0) & ~volume.mask))
+    points = points_at(volume, *np.nonzero(depth.valid & (volume.label_map != 0) & ~volume.mask))
     cells = np.floor((points[:, [0, 2]] - low) / np.maximum(high - low, 1e-6) * _CELLS).astype(int)
     beneath = (cells >= 0).all(axis=1) & (cells < _CELLS).all(axis=1) & (points[:, 1] < below_m)
     if not beneath.any():

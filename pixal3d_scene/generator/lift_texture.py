@@ -78,8 +78,20 @@ def _choose_sources(
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
     facing = np.stack([_facing(view, s.moved(centres), s.turned(normals), tolerance_m) for s in sources])  # (K, F)
     own = facing[0] > _GRAZING
-    best_copy = 1 + facing[1:].argmax(axis=0)
-    return np.where(own, 0, np.where(facing[1:].max(axis=0) > _GRAZING, best_copy, len(sources)))
+    copies = np.stack([_smooth_over_faces(f, mesh_world) for f in facing[1:]])
+    return np.where(own, 0, np.where(copies.max(axis=0) > _GRAZING, 1 + copies.argmax(axis=0), len(sources)))
+
+
+def _smooth_over_faces(values: Float[np.ndarray, "F"], mesh: Mesh) -> Float[np.ndarray, "F"]:
+    """Mean over the triangles around each triangle's corners: neighbours shall not alternate between sources."""
+    corners = mesh.faces.ravel()
+    count = np.bincount(corners, minlength=len(mesh.vertices))
+    for _ in range(2):
+        at_vertex = np.bincount(corners, weights=np.repeat(values, 3), minlength=len(mesh.vertices)) / np.maximum(
+            count, 1
+        )
+        values = at_vertex[mesh.faces].mean(axis=1)
+    return values
 
 
 def _facing(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ..crop import CropVolume
 from .lift_view import JUMP
@@ -37,9 +37,10 @@ def believed_pixels(volume: CropVolume) -> Bool[np.ndarray, "H W"]:
     return believed
 
 
-def points_world(volume: CropVolume, pixels: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "n 3"]:
-    """The visible points of chosen pixels, in row order, without unprojecting the whole photo."""
-    rows, columns = np.nonzero(pixels)
+def points_at(
+    volume: CropVolume, rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "n"]
+) -> Float[np.ndarray, "n 3"]:
+    """The visible points of chosen pixels in world, without unprojecting the whole photo."""
     camera = volume.depth.camera
     centres_px = np.stack([columns, rows], axis=-1) + 0.5
     return camera.world_from_cam(camera.unproject(centres_px, volume.depth.z_m[rows, columns].astype(np.float64)))
@@ -51,11 +52,9 @@ def surroundings_world(volume: CropVolume) -> Float[np.ndarray, "m 3"]:
     margin_px = max(2, round(0.2 * max(len(rows), len(columns))))
     window = _window(volume.mask, margin_px)
     around = volume.depth.valid[window] & (volume.label_map[window] == 0)
-    pixels = np.flatnonzero(around)
-    step = max(1, len(pixels) // 5000)  # a few thousand points are enough for a quantile
-    chosen = np.zeros(volume.mask.shape, dtype=bool)
-    chosen[window].flat[pixels[::step]] = True
-    return points_world(volume, chosen)
+    rows, columns = np.nonzero(around)
+    step = max(1, len(rows) // 5000)  # a few thousand points are enough for a quantile
+    return points_at(volume, rows[::step] + window[0].start, columns[::step] + window[1].start)
 
 
 def _window(mask: Bool[np.ndarray, "H W"], margin_px: int) -> tuple[slice, slice]:

@@ -85,7 +85,8 @@ def complete_solid(view: ObjectView, grid: Grid, foot: Foot) -> Solid:
     if foot.hidden or foot.on_floor:
         field = _extend_down(field, evidence, grid, hidden=foot.hidden)
     field = np.minimum(field, _box_distance(grid))
-    return Solid(grid=grid, field=np.ascontiguousarray(field), copies=copies)
+    field = _without_crumbs(np.ascontiguousarray(field), evidence.shell)
+    return Solid(grid=grid, field=field, copies=copies)
 
 
 def gather_evidence(view: ObjectView, grid: Grid) -> Evidence:
@@ -184,6 +185,26 @@ def _fill_cavities(
     outside[0] = False
     reachable = binary_dilation(outside[labels], iterations=2)
     return np.where(empty & ~reachable & (hull > 0), np.float32(spacing_m), field)
+
+
+def _without_crumbs(
+    field: Float32[np.ndarray, "nx ny nz"], shell: Float32[np.ndarray, "nx ny nz"]
+) -> Float32[np.ndarray, "nx ny nz"]:
+    """Pieces that are small and that the photo does not show are left-overs of the prior."""
+    from scipy.ndimage import label
+
+    labels, count = label(field > 0)
+    if count < 2:
+        return field
+    size = np.bincount(labels.ravel())
+    shown = np.bincount(labels[shell > 0], minlength=count + 1) > 0
+    keep = shown | (size > _CRUMB * size[1:].max())
+    keep[0] = True
+    return np.where(keep[labels], field, -np.abs(field))
+
+
+# A hidden piece must have this share of the largest piece to be kept: a mirrored leg has, a splinter has not.
+_CRUMB = 0.01
 
 
 def _extend_down(

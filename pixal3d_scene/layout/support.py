@@ -47,13 +47,13 @@ def find_supports(
     reach_m: the largest gap that still counts as contact.
     """
     names = list(meshes_world)
+    boxes = {name: mesh.bounds for name, mesh in meshes_world.items()}
     supports: dict[str, Support] = {}
-    for name in names:
-        mesh = meshes_world[name]
+    for name, mesh in meshes_world.items():
         foot_m = float(mesh.vertices[:, 1].min())
         candidates = [Support(parent="floor", relation="on", gap_m=foot_m)] if abs(foot_m) <= reach_m else []
         for other in names:
-            if other == name or not _may_carry(meshes_world[other], mesh, reach_m):
+            if other == name or not _may_carry(boxes[other], boxes[name], reach_m):
                 continue
             height_m = seen.get(name, {}).get(other)
             if height_m is not None and abs(foot_m - height_m) <= reach_m:
@@ -65,8 +65,8 @@ def find_supports(
         if candidates:
             supports[name] = min(candidates, key=lambda s: (abs(s.gap_m), s.parent))
         else:
-            others = {other: meshes_world[other] for other in names if other != name}
-            supports[name] = _over_another(mesh, others, reach_m) or _without_ground(mesh, room, foot_m)
+            others = {other: boxes[other] for other in names if other != name}
+            supports[name] = _over_another(boxes[name], others, reach_m) or _without_ground(mesh, room, foot_m)
     return _without_cycles(supports, meshes_world)
 
 
@@ -97,23 +97,24 @@ def foot_points(mesh_world: Mesh) -> Float[np.ndarray, "n 3"]:
     return np.array(mesh_world.vertices[foot], dtype=np.float64)
 
 
-def _may_carry(carrier: Mesh, mesh: Mesh, reach_m: float) -> bool:
+def _may_carry(carrier_box: Float[np.ndarray, "2 3"], box: Float[np.ndarray, "2 3"], reach_m: float) -> bool:
     """Boxes overlap seen from above, and the carrier's lowest point is below the foot."""
-    (low_c, high_c), (low, high) = carrier.bounds, mesh.bounds
-    beside = (high_c < low)[[0, 2]].any() or (low_c > high)[[0, 2]].any()
-    return bool(not beside and low_c[1] < low[1] - 0.02 and low[1] - high_c[1] <= reach_m)
+    (low_c, high_c), (low, high) = carrier_box.tolist(), box.tolist()
+    overlap = high_c[0] >= low[0] and low_c[0] <= high[0] and high_c[2] >= low[2] and low_c[2] <= high[2]
+    return overlap and low_c[1] < low[1] - 0.02 and low[1] - high_c[1] <= reach_m
 
 
-def _over_another(mesh: Mesh, others: Mapping[str, Mesh], reach_m: float) -> Support | None:
+def _over_another(
+    box: Float[np.ndarray, "2 3"], others: Mapping[str, Float[np.ndarray, "2 3"]], reach_m: float
+) -> Support | None:
     """An object that touches nothing, but hovers at the height of another one's highest point, within its outline.
 
     What holds it there is hidden or missing in the mesh below; in mid-air it would be worse off.
     """
-    low, high = mesh.bounds
+    low, high = box
     middle_xz = ((low + high) / 2)[[0, 2]]
     below = []
-    for name, other in others.items():
-        low_o, high_o = other.bounds
+    for name, (low_o, high_o) in others.items():
         within = (low_o[[0, 2]] <= middle_xz).all() and (middle_xz <= high_o[[0, 2]]).all()
         gap_m = float(low[1] - high_o[1])
         if within and abs(gap_m) <= reach_m and low_o[1] < low[1] - 0.02:

@@ -45,8 +45,11 @@ class Voxels:
         return self._tables[build]
 
     def item_rows(self) -> list[slice]:
-        """The rows of each batch item."""
-        lengths = torch.bincount(self.coords[:, 0].long(), minlength=self.batch_size).tolist()
+        """The rows of each batch item. Raises ValueError if items are interleaved."""
+        batch = self.coords[:, 0]  # (T,)
+        if bool((batch[1:] < batch[:-1]).any()):
+            raise ValueError("The rows of a batch item must be contiguous, item after item.")
+        lengths = torch.bincount(batch.long(), minlength=self.batch_size).tolist()
         starts = [0]
         for length in lengths:
             starts.append(starts[-1] + length)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import trimesh
-from autoencoder_cases import as_mesh, box, chamfer_obj, furniture
+from autoencoder_cases import as_mesh, box, chamfer_obj, distance_obj, furniture
 
 from pixal3d_scene.asset import Mesh
 from pixal3d_scene.autoencoder.mesh_to_dual_grid import _minimise_on_border, mesh_to_dual_grid
@@ -43,6 +43,21 @@ def test_edge_flags_of_a_box_are_exact(size: tuple[float, float, float], at: tup
     assert flagged_edges(as_mesh(box(size, at)), 32) == inside_changes(inside)
 
 
+@pytest.mark.parametrize("size", [(0.5, 0.4, 0.6), (0.7, 0.3, 0.06)])
+def test_edge_flags_of_a_turned_box_are_exact(size: tuple[float, float, float]) -> None:
+    """No flag where an edge only grazes one of the box's ridges."""
+    turn = trimesh.transformations.euler_matrix(0.3, 0.5, 0.1)
+    inside = (np.abs(nodes_obj(48) @ turn[:3, :3]) < np.array(size) / 2).all(axis=-1)
+    assert flagged_edges(as_mesh(box(size).apply_transform(turn)), 48) == inside_changes(inside)
+
+
+def test_a_panel_thinner_than_a_voxel_keeps_its_whole_area() -> None:
+    solid = box((0.7, 0.01, 0.5)).apply_transform(trimesh.transformations.euler_matrix(0.2, 0.3, 0.1))
+    sheet = mesh_to_dual_grid(as_mesh(solid), resolution=32).grid.to_mesh()  # 0.3 voxels thick
+    distance_vox = distance_obj(trimesh.sample.sample_surface(solid, 20000, seed=0)[0], sheet) * 32
+    assert distance_vox.max() < 1
+
+
 def test_edge_flags_of_a_ball_are_exact_up_to_edges_that_graze_it() -> None:
     radius, centre, resolution = 0.37, np.array([0.011, -0.023, 0.007]), 32
     ball = trimesh.creation.icosphere(6, radius).apply_translation(centre)
@@ -57,7 +72,7 @@ def test_edge_flags_of_a_ball_are_exact_up_to_edges_that_graze_it() -> None:
         nearest = np.linalg.norm(ends[0] + t * (ends[1] - ends[0]))
         gap = np.abs([*np.linalg.norm(ends, axis=1), nearest] - np.float64(radius)).min()
         assert gap <= height
-    assert len(got ^ expected) < 0.01 * len(expected)
+    assert len(got ^ expected) < 0.002 * len(expected)
 
 
 def test_corners_and_sides_of_a_turned_box_stay_sharp() -> None:
@@ -144,6 +159,8 @@ def test_furniture_survives_the_round_trip(name: str, resolution: int) -> None:
     mesh = as_mesh(solid)
     back = mesh_to_dual_grid(mesh, resolution=resolution).grid.to_mesh()
     assert chamfer_obj(mesh, back) * resolution <= 0.5
-    repaired = repair_surface(back).mesh
-    volume = trimesh.Trimesh(repaired.vertices, repaired.faces, process=False).volume
-    assert volume == pytest.approx(solid.volume, rel=0.02)
+    repaired = repair_surface(back)
+    assert repaired.open_edges == 0
+    whole = trimesh.Trimesh(repaired.mesh.vertices, repaired.mesh.faces, process=False)
+    assert whole.is_winding_consistent
+    assert whole.volume == pytest.approx(solid.volume, rel=0.02)

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 from painted_room import DEPTH_M, HEIGHT_M, WIDTH_M, camera_in_room, painted_room
-
 from scipy.spatial.transform import Rotation
 
 from pixal3d_scene.camera import Camera

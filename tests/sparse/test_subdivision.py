@@ -67,3 +67,10 @@ def test_wrong_shapes_are_refused() -> None:
         Voxels(torch.zeros(5, 3))
     with pytest.raises(ShapeError, match="feats"):
         SparseTensor(torch.zeros(2, 3), Voxels(torch.zeros(1, 4)))
+
+
+def test_items_come_one_after_the_other_and_may_be_empty() -> None:
+    voxels = Voxels(torch.tensor([[0, 1, 2, 3], [2, 4, 5, 6], [2, 7, 8, 9]]), batch_size=4)
+    assert voxels.item_rows() == [slice(0, 1), slice(1, 1), slice(1, 3), slice(3, 3)]
+    with pytest.raises(ValueError, match="contiguous"):
+        Voxels(torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]])).item_rows()
