@@ -8,11 +8,11 @@ exactly and the generated object has one unknown left, its distance, which is al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, UInt8, UInt16
 from PIL import Image
 from scipy.spatial.transform import RigidTransform, Rotation
 
@@ -23,6 +23,7 @@ from .errors import StageFailed
 from .frames import look_along
 from .instances import Instance, Instances
 from .photo import Photo
+from .room import Room
 
 CropMode = Literal["exact", "naive"]
 
@@ -34,7 +35,8 @@ class CropVolume:
     rgba: the picture for the generator; alpha is the object's mask. camera: the crop camera, with its own
     pose in the world. R_cropcam_from_cam: from the photo's camera. A_crop_from_photo: homography on pixels.
     mask, photo_rgb, depth: of the oriented photo, shared between the volumes of a scene, for generators that
-    work from geometry. label_map: which other object hides or supports this one.
+    work from geometry. label_map: which other object hides or supports this one. room: the shell, which no
+    object reaches through.
     """
 
     instance: Instance
@@ -44,8 +46,9 @@ class CropVolume:
     A_crop_from_photo: Float[np.ndarray, "3 3"]
     mask: Bool[np.ndarray, "H W"]
     photo_rgb: UInt8[np.ndarray, "H W 3"]
-    label_map: np.ndarray
+    label_map: UInt16[np.ndarray, "H W"]
     depth: Depth
+    room: Room | None = None
 
     def __post_init__(self) -> None:
         freeze(self, "rgba", "A_crop_from_photo", "mask", "photo_rgb", "label_map")
@@ -61,13 +64,21 @@ class CropVolume:
 
 
 def plan_crops(
-    photo: Photo, instances: Instances, depth: Depth, *, size_px: int, margin: float, mode: CropMode = "exact"
+    photo: Photo,
+    instances: Instances,
+    depth: Depth,
+    room: Room | None = None,
+    *,
+    size_px: int,
+    margin: float,
+    mode: CropMode = "exact",
 ) -> tuple[CropVolume, ...]:
     """One crop volume per instance, in the order of `instances.items`.
 
     margin: half-side of the crop over half-extent of the mask (Pixal3D was trained with 1.1).
     """
-    return tuple(_plan_crop(photo, instances, depth, item, size_px, margin, mode) for item in instances.items)
+    volumes = (_plan_crop(photo, instances, depth, item, size_px, margin, mode) for item in instances.items)
+    return tuple(replace(volume, room=room) for volume in volumes)
 
 
 def _plan_crop(

@@ -186,13 +186,12 @@ class LevelView:
         on_floor = own_drop > (1 - _ON_FLOOR_TOLERANCE) * np.interp(own_side, base_side, base_drop)
         if on_floor.mean() < _SOLID_SHARE:  # legs: the hull's ends may be overhangs, which would be far behind
             curtain_m = np.minimum(curtain_m, front_m + thickness_m)
-        thickness_m = max(thickness_m, float(curtain_m.max()) - front_m)
         height_m = self._box.camera_height_m
         top_drop = float(np.percentile(drop, 1))
         top_m = height_m - top_drop * front_m  # of an upright front
         seen_from_above = float(np.clip((height_m - top_m) / (0.4 * height_m), 0, 1))
         up = np.clip((height_m / curtain_m - drop) / max(height_m / front_m - top_drop, 1e-6), 0, 1)
-        receding_m = curtain_m + seen_from_above * up * (front_m + thickness_m - curtain_m)
+        receding_m = curtain_m + seen_from_above * up * np.maximum(front_m + thickness_m - curtain_m, 0)
         return np.minimum(receding_m / self._ahead[mask], 0.99 * self._walls_m[mask])
 
     def upright_relief(self, mask: Bool[np.ndarray, "H W"], ahead_m: float) -> Float[np.ndarray, "n"]:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 _SMOOTH_STEPS = 12
 _SMALLEST_SCALE = 2.5  # Lab units: less than that is noise, whatever the fit says
+_OTHER_FACE = 1.3  # how much stranger the colour of another face is than that of the own one
 _LIGHTNESS_WEIGHT = 0.7  # shadows and light change lightness more than hue
 
 
@@ -65,31 +66,45 @@ def describe_pieces(piece_map: Int[np.ndarray, "h w"], lab: Float[np.ndarray, "h
 
 
 def strangeness(lab: Float[np.ndarray, "h w 3"], face: Int[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """How far each pixel's colour is from the smooth colour of its face, in units of that face's usual spread."""
+    """How far each pixel's colour is from the smooth colour of its face, in units of that face's usual spread.
+
+    Since the borders of the faces are guesses, what looks like another face is not very strange either.
+    """
     height, width = face.shape
     y, x = np.mgrid[0:height, 0:width]
-    x, y = x / width - 0.5, y / height - 0.5
-    polynomial = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    place = np.stack([x / width - 0.5, y / height - 0.5], axis=-1)
     weighted = lab * [_LIGHTNESS_WEIGHT, 1.0, 1.0]
-    strange = np.zeros(face.shape)
+    strange = np.full(face.shape, np.inf)
     for number in range(int(face.max()) + 1):
         on = face == number
         if on.sum() < 0.002 * face.size:
             continue
-        strange[on] = _robust_residual(polynomial[on], weighted[on])
+        fit, scale = _smooth_colour(place[on], weighted[on])
+        # A face's colours are not continued beyond its own range, where the polynomial may run away.
+        nearest = np.clip(place, place[on].min(axis=0), place[on].max(axis=0))
+        residual = np.linalg.norm(weighted - _polynomial(nearest) @ fit, axis=-1) / scale
+        strange = np.minimum(strange, np.where(on, residual, _OTHER_FACE * residual))
     return strange
 
 
-def _robust_residual(terms: Float[np.ndarray, "n k"], values: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
-    """Residuals of a smooth fit over their usual size; starts at the most common colour, not at the mean."""
+def _polynomial(place: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 6"]:
+    x, y = place[..., 0], place[..., 1]
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+
+
+def _smooth_colour(
+    place: Float[np.ndarray, "n 2"], values: Float[np.ndarray, "n 3"]
+) -> tuple[Float[np.ndarray, "6 3"], float]:
+    """Coefficients of a robust smooth fit, and its usual residual; starts at the most common colour, not the mean."""
+    terms = _polynomial(place)
     residual = np.linalg.norm(values - _mode(values), axis=1)
     scale = max(float(np.quantile(residual, 0.3)), 4 * _SMALLEST_SCALE)
     for _ in range(_SMOOTH_STEPS):
-        weight = 1 / (1 + (residual / scale) ** 2)  # squared below: Geman and McClure's estimator
+        weight = 1 / (1 + (residual / scale) ** 2)  # squared in the fit: Geman and McClure's estimator
         fit = np.linalg.lstsq(terms * weight[:, None], values * weight[:, None], rcond=None)[0]
         residual = np.linalg.norm(values - terms @ fit, axis=1)
         scale = max(0.7 * scale, float(np.quantile(residual, 0.4)), _SMALLEST_SCALE)
-    return residual / scale
+    return fit, scale
 
 
 def _mode(values: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3"]:

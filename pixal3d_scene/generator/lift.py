@@ -19,16 +19,15 @@ from ..mesh.simplify import simplify_closed
 from ..mesh.surface import solid_surface
 from ..progress import Progress
 from .lift_box import Box, complete_box, deepest_box, visible_box
+from .lift_evidence import plan_grid
 from .lift_foot import find_foot
 from .lift_texture import paint
-from .lift_view import look_at_object, thickened
+from .lift_view import look_at_object
 from .lift_visible import believed_pixels, points_at, surroundings_world
-from .lift_volume import Solid, complete_solid, plan_grid
+from .lift_volume import Solid, complete_solid
 
 # Fewer visible points than this say nothing about a shape.
 FEWEST_POINTS = 24
-# A bar this many voxels wide cannot fall between the points of the grid.
-_THINNEST_VOXELS = 1.5
 
 
 class Lift:
@@ -80,7 +79,7 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
     view = look_at_object(volume, believed, _region_px(volume, deepest_box(seen_box, camera.centre_world)))
     box = complete_box(seen_box, seen_world, surroundings_world(volume), view)
     grid = plan_grid(box, voxels=voxels, finest_m=pixel_m)
-    solid = complete_solid(thickened(view, _THINNEST_VOXELS * grid.spacing_m), grid, foot)
+    solid = complete_solid(view, grid, foot)
     mesh_world = simplify_closed(_surface_world(solid), max_faces)
     if not len(mesh_world.faces):
         raise StageFailed("generate", "nothing of it is left after carving", object_name=volume.name)

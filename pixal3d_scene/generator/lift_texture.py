@@ -85,7 +85,7 @@ def _choose_sources(
 def _smooth_over_faces(values: Float[np.ndarray, "F"], mesh: Mesh) -> Float[np.ndarray, "F"]:
     """Mean over the triangles around each triangle's corners: neighbours shall not alternate between sources."""
     corners = mesh.faces.ravel()
-    count = np.bincount(corners, minlength=len(mesh.vertices))
+    count = np.maximum(np.bincount(corners, minlength=len(mesh.vertices)), 1)
     for _ in range(2):
         at_vertex = np.bincount(corners, weights=np.repeat(values, 3), minlength=len(mesh.vertices)) / np.maximum(
             count, 1

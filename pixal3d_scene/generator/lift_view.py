@@ -6,7 +6,7 @@ Every pixel of the region is one of three kinds: it shows the object, it sees pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
@@ -73,29 +73,6 @@ def look_at_object(
         slope_y=slope_y,
         edge_px=_signed_edge(kind),
         width_m=(width_px / np.maximum(inverse_z, 1e-6) / np.float32(depth.camera.K[0, 0])).astype(np.float32),
-    )
-
-
-def thickened(view: ObjectView, thinnest_m: float) -> ObjectView:
-    """The same view with parts thinner than `thinnest_m` widened to it: a grid of that spacing would lose them."""
-    from scipy.ndimage import distance_transform_edt
-
-    thin = (view.kind == OBJECT) & (view.width_m < thinnest_m)
-    if not thin.any():
-        return view
-    focal_px = np.float32(view.camera.K[0, 0])
-    grow_px = np.where(thin, (thinnest_m - view.width_m) / 2 * view.inverse_z * focal_px, 0)
-    away_px, (rows, columns) = distance_transform_edt(view.kind != OBJECT, return_indices=True)
-    added = (view.kind == FREE) & (away_px <= grow_px[rows, columns])
-    kind = np.where(added, OBJECT, view.kind).astype(np.uint8)
-    return replace(
-        view,
-        kind=kind,
-        inverse_z=np.where(added, view.inverse_z[rows, columns], view.inverse_z),
-        slope_x=np.where(added, 0, view.slope_x).astype(np.float32),
-        slope_y=np.where(added, 0, view.slope_y).astype(np.float32),
-        edge_px=_signed_edge(kind),
-        width_m=np.where(added, view.width_m[rows, columns], view.width_m),
     )
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from .composed_room import PlacedObject
 from .furniture import CATALOGUE, Size
-from .shell import Wall, WallFrame
+from .shell import RoomSize, Wall, WallFrame
 
 GAP_M = 0.04  # between pieces, and between a piece and a wall
 _TRIES = 40
@@ -48,14 +48,14 @@ def overlap(a: Float[np.ndarray, "4 2"], b: Float[np.ndarray, "4 2"]) -> bool:
     return True
 
 
-def inside_room(footprint: Float[np.ndarray, "4 2"], room_m: Size) -> bool:
+def inside_room(footprint: Float[np.ndarray, "4 2"], room_m: RoomSize) -> bool:
     """Whether a footprint lies within the walls; room_m: (width, depth, height)."""
     x, z = footprint.T
     return bool(x.min() >= 0 and x.max() <= room_m[0] and z.max() <= 0 and z.min() >= -room_m[1])
 
 
 def find_spot(
-    kind: str, size_m: Size, room_m: Size, standing: Sequence[PlacedObject], rng: np.random.Generator
+    kind: str, size_m: Size, room_m: RoomSize, standing: Sequence[PlacedObject], rng: np.random.Generator
 ) -> Spot | None:
     """A free spot on the floor for a piece, as its kind likes it; None if none was found."""
     taken = [item.footprint_world for item in standing if item.parent == 0]
@@ -86,7 +86,7 @@ def find_top(
 
 
 def _wishes(
-    kind: str, size_m: Size, room_m: Size, standing: Sequence[PlacedObject], rng: np.random.Generator
+    kind: str, size_m: Size, room_m: RoomSize, standing: Sequence[PlacedObject], rng: np.random.Generator
 ) -> Iterator[Spot]:
     """Spots in the order in which they are tried."""
     tables = [item for item in standing if item.kind in _TABLES.get(kind, ())]
@@ -102,7 +102,7 @@ def _wishes(
             yield _in_the_middle(size_m, room_m, rng)
 
 
-def _against_wall(size_m: Size, room_m: Size, rng: np.random.Generator) -> Spot:
+def _against_wall(size_m: Size, room_m: RoomSize, rng: np.random.Generator) -> Spot:
     walls: tuple[Wall, ...] = ("back", "left", "right")
     frame = WallFrame.of(walls[rng.choice(3, p=(0.6, 0.2, 0.2))], room_m)
     along = rng.uniform(size_m[0] / 2, max(frame.length_m - size_m[0] / 2, size_m[0] / 2 + 0.01))
@@ -110,13 +110,13 @@ def _against_wall(size_m: Size, room_m: Size, rng: np.random.Generator) -> Spot:
     return Spot(x_m=float(x), z_m=float(z), yaw_rad=frame.yaw_rad)
 
 
-def _in_corner(size_m: Size, room_m: Size, rng: np.random.Generator) -> Spot:
+def _in_corner(size_m: Size, room_m: RoomSize, rng: np.random.Generator) -> Spot:
     reach = max(size_m[0], size_m[2]) / 2 + rng.uniform(GAP_M, 0.3)
     x = reach if rng.random() < 0.5 else room_m[0] - reach
     return Spot(x_m=float(x), z_m=float(-room_m[1] + reach), yaw_rad=rng.uniform(-np.pi, np.pi))
 
 
-def _in_the_middle(size_m: Size, room_m: Size, rng: np.random.Generator) -> Spot:
+def _in_the_middle(size_m: Size, room_m: RoomSize, rng: np.random.Generator) -> Spot:
     """Anywhere in the back two thirds, most often square to the walls or facing the middle of the room."""
     x, z = rng.uniform(0.3, room_m[0] - 0.3), rng.uniform(-room_m[1] + 0.3, -0.3 * room_m[1])
     inwards = np.arctan2(room_m[0] / 2 - x, -0.4 * room_m[1] - z)

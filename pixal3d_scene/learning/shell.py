@@ -20,6 +20,7 @@ from .lights import RectLight
 from .materials import Finish, Pattern, Plain, Rgb, linear
 from .shapes import box, moved, rounded_box
 
+RoomSize = tuple[float, float, float]  # width, depth, height in m; furniture has (width, height, depth)
 Wall = Literal["back", "left", "right", "front"]
 WALLS: tuple[Wall, ...] = ("back", "left", "right", "front")
 
@@ -39,7 +40,7 @@ class Window:
 class Shell:
     """size_m: (width, depth, height) of the room. lower: finish of skirting and window frames."""
 
-    size_m: tuple[float, float, float]
+    size_m: RoomSize
     floor: Pattern
     walls: dict[Wall, Pattern]
     ceiling: Pattern
@@ -98,7 +99,7 @@ class WallFrame:
     length_m: float
 
     @staticmethod
-    def of(wall: Wall, size_m: tuple[float, float, float]) -> WallFrame:
+    def of(wall: Wall, size_m: RoomSize) -> WallFrame:
         w, d, _ = size_m
         origin, along, length = {
             "back": ([0.0, 0, -d], [1.0, 0, 0], w),

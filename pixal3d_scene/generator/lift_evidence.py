@@ -1,0 +1,142 @@
+"""What the photo says at the points of a grid: an `ObjectView` and a box in, `Evidence` out.
+
+Frames: grid points in `box`, metres (the grid is aligned with the box and centred on it, so that mirroring is
+flipping); `photo` px inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
+
+from .lift_box import Box
+from .lift_view import FREE, HIDDEN, OBJECT, ObjectView, flat_index
+
+# What fills the silhouette of its own box to this share is bulky; frames, chairs and tables fill less than the other.
+_BULKY, _FRAME = 0.55, 0.45
+# Plates of a frame, such as backs and tops, are this deep compared with their width; bars are as deep as wide: bars
+# are parts narrower than this share of the object.
+_PLATE, _BAR = 0.25, 0.05
+# A surface thinner than two voxels could fall between the grid's points.
+_SHELL_VOXELS = 2.0
+# Distances are cut off here: only the nearest points to a surface decide where it is.
+_CUT_VOXELS = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Points low_box + spacing_m * (i, j, k) in the box's frame, metres; n = shape."""
+
+    box: Box
+    low_box: Float[np.ndarray, "3"]
+    spacing_m: float
+    shape: tuple[int, int, int]
+
+    def axis_m(self, axis: int) -> Float[np.ndarray, "n"]:
+        return self.low_box[axis] + self.spacing_m * np.arange(self.shape[axis])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the view says at each grid point, metres, positive inside, cut off at a few voxels.
+
+    hull: negative where the photo looks past or in front of something, so that the object cannot be there.
+    shell: the visible surface, just thick enough for the grid. slab: the visible parts, each about as deep as it is
+    wide. unknown: hidden by something else, or out of the picture.
+    """
+
+    hull: Float32[np.ndarray, "nx ny nz"]
+    shell: Float32[np.ndarray, "nx ny nz"]
+    slab: Float32[np.ndarray, "nx ny nz"]
+    unknown: Bool[np.ndarray, "nx ny nz"]
+
+
+def plan_grid(box: Box, *, voxels: int, finest_m: float) -> Grid:
+    """A grid around the box with `voxels` along its longest side, but no finer than `finest_m`.
+
+    One voxel of margin; odd or even numbers of points as needed, always symmetric about the box's middle.
+    """
+    spacing_m = max(float(box.size_m.max()) / voxels, finest_m)
+    counts = np.maximum(np.ceil(box.size_m / spacing_m).astype(int), 1) + 2
+    low = (box.low + box.high) / 2 - spacing_m * (counts - 1) / 2
+    return Grid(box=box, low_box=low, spacing_m=spacing_m, shape=(int(counts[0]), int(counts[1]), int(counts[2])))
+
+
+def gather_evidence(view: ObjectView, grid: Grid) -> Evidence:
+    """Project the grid into the photo, slice by slice along x so that memory stays small."""
+    hull = np.zeros(grid.shape, dtype=np.float32)
+    shell, slab = hull.copy(), hull.copy()
+    unknown = np.zeros(grid.shape, dtype=bool)
+    camera, box = view.camera, grid.box
+    R_cam_from_box = (camera.T_world_from_cam.rotation.inv() * box.R_world_from_box).as_matrix()
+    origin_cam = camera.cam_from_world(np.zeros((1, 3)))[0]
+    x, y, z = (grid.axis_m(k) for k in range(3))
+    slice_cam = y[:, None, None] * R_cam_from_box[:, 1] + z[None, :, None] * R_cam_from_box[:, 2]  # (ny, nz, 3)
+    bulk, bar_m = _bulk(view, box), _BAR * float(box.size_m.max())
+    thinnest_m, cut_m = _SHELL_VOXELS * grid.spacing_m, _CUT_VOXELS * grid.spacing_m
+    for i in range(grid.shape[0]):
+        seen = _look_up(view, (slice_cam + (x[i] * R_cam_from_box[:, 0] + origin_cam)).reshape(-1, 3))
+        is_object, is_free = seen.kind == OBJECT, seen.kind == FREE
+        hidden = (seen.kind == HIDDEN) & (seen.depth_m > 0)
+        inside_m = np.minimum(seen.depth_m, seen.edge_m)
+        deep_m = np.maximum(np.minimum(seen.width_m, bulk * seen.width_m + bar_m), thinnest_m)
+        nowhere = np.full(len(inside_m), -cut_m)
+        # A free pixel is outside even where its centre lies on the silhouette.
+        outside_m = np.minimum(seen.edge_m, -0.01 * grid.spacing_m)
+        fields = (
+            (hull, np.select([is_object, is_free, hidden], [inside_m, outside_m, -nowhere], nowhere)),
+            (
+                shell,
+                np.select([is_object, is_free], [np.minimum(inside_m, thinnest_m - seen.depth_m), outside_m], nowhere),
+            ),
+            (slab, np.select([is_object, is_free], [np.minimum(inside_m, deep_m - seen.depth_m), outside_m], nowhere)),
+        )
+        for field, values in fields:
+            field[i] = np.clip(values, -cut_m, cut_m).reshape(grid.shape[1:])
+        unknown[i] = hidden.reshape(grid.shape[1:])
+    return Evidence(hull=hull, shell=shell, slab=slab, unknown=unknown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """At n points: the kind of their pixel, how far they lie behind its surface along z, how far inside the
+    silhouette, and the width of the part that the pixel shows, metres."""
+
+    kind: UInt8[np.ndarray, "n"]
+    depth_m: Float[np.ndarray, "n"]
+    edge_m: Float[np.ndarray, "n"]
+    width_m: Float[np.ndarray, "n"]
+
+
+def _look_up(view: ObjectView, points_cam: Float[np.ndarray, "n 3"]) -> _Seen:
+    """Points out of the picture are hidden behind a surface at distance zero."""
+    z_m = np.maximum(points_cam[:, 2], 1e-3)
+    px = (points_cam / z_m[:, None]) @ view.camera.K.T[:, :2]
+    index, inside = flat_index(view, px)
+    row, column = np.divmod(index, view.kind.shape[1])
+    dx, dy = px[:, 0] - (column + view.origin_px[0] + 0.5), px[:, 1] - (row + view.origin_px[1] + 0.5)
+    surface = view.inverse_z.ravel()[index] + view.slope_x.ravel()[index] * dx + view.slope_y.ravel()[index] * dy
+    # 1/z_surface - 1/z = (z - z_surface) / (z z_surface), and near the surface both are z.
+    depth_m = np.where(inside, (surface - 1 / z_m) * z_m**2, z_m)
+    return _Seen(
+        kind=np.where(inside, view.kind.ravel()[index], HIDDEN).astype(np.uint8),
+        depth_m=depth_m,
+        edge_m=view.edge_px.ravel()[index] * z_m / view.camera.K[0, 0],
+        width_m=view.width_m.ravel()[index].astype(np.float64),
+    )
+
+
+def _bulk(view: ObjectView, box: Box) -> float:
+    """How deep a visible part is compared with its width: 1 for bulky objects, less for frames."""
+    from scipy.spatial import Delaunay
+
+    corners_cam = view.camera.cam_from_world(box.corners_world())
+    if (corners_cam[:, 2] < 0.05).any():  # the box reaches the camera and has no outline in the photo
+        return 1.0
+    rows, columns = np.nonzero(view.kind != HIDDEN)
+    pixels = np.stack([columns + view.origin_px[0], rows + view.origin_px[1]], axis=-1) + 0.5
+    in_box = Delaunay(view.camera.project(corners_cam)).find_simplex(pixels) >= 0
+    fill = float(np.mean(view.kind[rows, columns][in_box] == OBJECT)) if in_box.any() else 1.0
+    return float(np.interp(fill, [_FRAME, _BULKY], [_PLATE, 1.0]))
