@@ -22,7 +22,7 @@ from pixal3d_scene.export.glb import object_glb, scene_glb
 from pixal3d_scene.models import Models, load_models
 from pixal3d_scene.photo import Photo, read_photo
 from pixal3d_scene.progress import Progress
-from pixal3d_scene.reconstruct import STAGES, Reconstruction, reconstruct, stage_keys
+from pixal3d_scene.reconstruction import STAGES, Reconstruction, reconstruct, stage_keys
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
 from pixal3d_scene.run_folder import RunFolder, RunFolderStore
 from pixal3d_scene.settings import Settings

@@ -17,20 +17,25 @@ _HOME = {
     "InputError": "errors",
     "Instance": "instances",
     "Instances": "instances",
+    "KnownView": "frontend.protocols",
     "Material": "asset",
     "Mesh": "asset",
     "ObjectAsset": "asset",
     "Photo": "photo",
     "Placement": "scene_graph",
+    "Reconstruction": "reconstruction",
     "Room": "room",
     "SceneError": "errors",
     "SceneGraph": "scene_graph",
     "SceneObject": "scene_graph",
     "Settings": "settings",
     "Similarity": "frames",
+    "load_models": "models",
     "plan_crops": "crop",
     "read_photo": "photo",
+    "reconstruct": "reconstruction",
     "resolve_settings": "settings",
+    "scene_glb": "export.glb",
 }
 
 __all__ = [
@@ -40,20 +45,25 @@ __all__ = [
     "InputError",
     "Instance",
     "Instances",
+    "KnownView",
     "Material",
     "Mesh",
     "ObjectAsset",
     "Photo",
     "Placement",
+    "Reconstruction",
     "Room",
     "SceneError",
     "SceneGraph",
     "SceneObject",
     "Settings",
     "Similarity",
+    "load_models",
     "plan_crops",
     "read_photo",
+    "reconstruct",
     "resolve_settings",
+    "scene_glb",
 ]
 
 if TYPE_CHECKING:
@@ -62,9 +72,13 @@ if TYPE_CHECKING:
     from .crop import CropVolume, plan_crops
     from .depth import Depth
     from .errors import InputError, SceneError
+    from .export.glb import scene_glb
     from .frames import Similarity
+    from .frontend.protocols import KnownView
     from .instances import Instance, Instances
+    from .models import load_models
     from .photo import Photo, read_photo
+    from .reconstruction import Reconstruction, reconstruct
     from .room import Room
     from .scene_graph import Placement, SceneGraph, SceneObject
     from .settings import Settings, resolve_settings

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from .asset import ObjectAsset
 from .crop import CropVolume
 from .errors import InputError, OutputError
-from .reconstruct import STAGES
+from .reconstruction import STAGES
 from .stage_files import pack_asset, pack_depth, pack_instances, unpack_asset, unpack_depth, unpack_instances
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ class RunFolder:
 
 
 class RunFolderStore:
-    """Keeps stage results in a run folder. keys: from `reconstruct.stage_keys`.
+    """Keeps stage results in a run folder. keys: from `reconstruction.stage_keys`.
 
     only: names of the objects to generate again; all others are taken as they are.
     """
@@ -138,7 +138,7 @@ class RunFolderStore:
         self.seconds: dict[str, float] = {}
 
     def keep(self, stage: str, make: Callable[[], T]) -> T:
-        """See `reconstruct.Store`."""
+        """See `reconstruction.Store`."""
         pack, unpack = _CODECS[stage]
         name = f"stages/{stage}.npz"
         if self.folder.has(stage, self.keys[stage]):
@@ -154,7 +154,7 @@ class RunFolderStore:
     def keep_assets(
         self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], list[ObjectAsset]]
     ) -> list[ObjectAsset]:
-        """See `reconstruct.Store`."""
+        """See `reconstruction.Store`."""
         if unknown := self.only - {v.name for v in volumes}:
             names = ", ".join(v.name for v in volumes)
             raise InputError(f"There is no object {', '.join(sorted(unknown))}; the run has: {names}.")

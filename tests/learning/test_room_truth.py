@@ -1,6 +1,7 @@
 """The folder of a composed room: all files, in agreement with each other and with the room."""
 
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +138,15 @@ def test_writing_again_gives_the_same_bytes(folder: Path, room: ComposedRoom, tm
     write_room(compose_room(4, size_px=(96, 72), objects=3), tmp_path, FAST)
     for name in sorted(FILES):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_the_example_program_writes_a_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = Path(__file__).resolve().parents[2] / "examples" / "01_compose_room.py"
+    monkeypatch.setattr("sys.argv", [str(program), str(tmp_path / "room"), "--seed", "4", "--width", "48"])
+    runpy.run_path(str(program), run_name="__main__")
+    assert {p.name for p in (tmp_path / "room").iterdir()} == FILES
+    assert Image.open(tmp_path / "room" / "photo.jpg").size == (48, 36)
+    assert "dining table" in capsys.readouterr().out
