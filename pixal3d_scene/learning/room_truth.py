@@ -11,6 +11,7 @@ scene.json      style, room size, and per object its place, size, yaw, parent an
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from ..asset import Mesh
 from ..camera import Camera
 from ..instances import Instance
 from ..mesh.raycast import Raycaster
+from ..run_folder import RunFolder
 from .composed_room import ComposedRoom, PlacedObject
 from .furniture import united
 from .render import PixelTruth, RenderQuality, pixel_truth, render_photo
@@ -42,20 +44,25 @@ class SurfaceSamples:
 
 
 def write_room(room: ComposedRoom, folder: Path, quality: RenderQuality | None = None) -> None:
-    """Render `room` and write its seven files into `folder` (made if needed). The same room gives the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Render `room` and write its seven files into `folder` (made if needed): all of them or, on an OutputError, none.
+
+    The same room gives the same bytes.
+    """
     stage = Stage(room)
     truth = pixel_truth(room, stage)
     photo = Image.fromarray(render_photo(room, quality, stage))
-    photo.save(folder / "photo.jpg", quality=91, subsampling=0)
     millimetres = np.where(truth.valid, np.round(1000 * truth.z_m), 0).astype(np.uint16)
-    Image.fromarray(millimetres).save(folder / "depth.png", optimize=True)
-    Image.fromarray(np.array(truth.mask_values)).save(folder / "instances.png", optimize=True)
-    _write_json(folder / "camera.json", _camera_facts(room.camera))
-    _write_json(folder / "scene.json", _scene_facts(room, truth))
     solids = {item.mask_value: united(item.parts) for item in room.objects}
-    _write_samples(room, solids, folder / "truth.npz")
-    _write_glb(room, solids, folder / "truth.glb")
+    files = {
+        "photo.jpg": _image_bytes(photo, "JPEG", quality=91, subsampling=0),
+        "depth.png": _image_bytes(Image.fromarray(millimetres), "PNG", optimize=True),
+        "instances.png": _image_bytes(Image.fromarray(np.array(truth.mask_values)), "PNG", optimize=True),
+        "camera.json": _json_bytes(_camera_facts(room.camera)),
+        "scene.json": _json_bytes(_scene_facts(room, truth)),
+        "truth.npz": _samples_bytes(room, solids),
+        "truth.glb": _glb_bytes(room, solids),
+    }
+    RunFolder(folder).write(files)
 
 
 def visible_fraction(item: PlacedObject, camera: Camera, visible_px: int) -> float:
@@ -116,17 +123,19 @@ def _object_facts(item: PlacedObject, camera: Camera, truth: PixelTruth) -> dict
     }
 
 
-def _write_samples(room: ComposedRoom, solids: dict[int, Mesh], path: Path) -> None:
+def _samples_bytes(room: ComposedRoom, solids: dict[int, Mesh]) -> bytes:
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for item in room.objects:
         rng = np.random.default_rng(np.random.SeedSequence(room.seed, spawn_key=(2, item.mask_value)))
         samples = sample_surface(item.mesh_world(solids[item.mask_value]), POINTS_PER_OBJECT, rng)
         arrays[f"points_{item.mask_value}"] = samples.points.astype(np.float32)
         arrays[f"normals_{item.mask_value}"] = samples.normals.astype(np.float16)
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
 
 
-def _write_glb(room: ComposedRoom, solids: dict[int, Mesh], path: Path) -> None:
+def _glb_bytes(room: ComposedRoom, solids: dict[int, Mesh]) -> bytes:
     import trimesh
 
     scene = trimesh.Scene()
@@ -139,7 +148,7 @@ def _write_glb(room: ComposedRoom, solids: dict[int, Mesh], path: Path) -> None:
             geom_name=name,
             transform=item.T_world_from_node.as_matrix(),
         )
-    path.write_bytes(scene.export(file_type="glb"))
+    return bytes(scene.export(file_type="glb"))
 
 
 def _simplified(mesh: Mesh) -> Mesh:
@@ -153,5 +162,11 @@ def _simplified(mesh: Mesh) -> Mesh:
     return Mesh(vertices=np.array(less.vert_properties[:, :3]), faces=np.array(less.tri_verts, dtype=np.int64))
 
 
-def _write_json(path: Path, facts: dict[str, Any]) -> None:
-    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+def _json_bytes(facts: dict[str, Any]) -> bytes:
+    return (json.dumps(facts, indent=1) + "\n").encode()
+
+
+def _image_bytes(image: Image.Image, file_format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()

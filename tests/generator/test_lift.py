@@ -239,7 +239,7 @@ def test_camera_turned_sideways_changes_nothing_in_the_world() -> None:
     """The same room from a rolled camera: the box stays upright."""
     from pixal3d_scene.frames import world_from_level_camera
 
-    rolled = CAMERA.at(world_from_level_camera(height_m=1.4, pitch_rad=np.radians(18), roll_rad=np.radians(12)))
+    rolled = CAMERA.at(world_from_level_camera(height_m=1.4, pitch_rad=float(np.radians(18)), roll_rad=float(np.radians(12))))
     (volume,) = render({1: CRATE}, rolled)
     np.testing.assert_allclose(lifted(volume).bounds, CRATE.bounds, atol=0.03)
 

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of furniture.
 
@@ -49,42 +49,28 @@ class Kind:
     round_plan: bool = False
 
 
-def _kind(
-    build: Callable[[np.random.Generator, Size, Style], list[Part]],
-    smallest_m: Size,
-    largest_m: Size,
-    place: Place,
-    *,
-    carries: bool = False,
-    round_plan: bool = False,
-) -> Kind:
-    return Kind(
-        build=build, smallest_m=smallest_m, largest_m=largest_m, place=place, carries=carries, round_plan=round_plan
-    )
-
-
 CATALOGUE: dict[str, Kind] = {
-    "armchair": _kind(seats.armchair, (0.72, 0.74, 0.74), (0.95, 0.95, 0.9), "free"),
-    "bed": _kind(panels_and_beds.bed, (0.95, 0.8, 1.98), (1.8, 1.15, 2.15), "wall"),
-    "books": _kind(storage.books, (0.2, 0.06, 0.15), (0.28, 0.16, 0.2), "top"),
-    "bookshelf": _kind(storage.bookshelf, (0.6, 1.1, 0.26), (1.1, 2.1, 0.36), "wall"),
-    "cardboard box": _kind(storage.cardboard_box, (0.28, 0.2, 0.25), (0.6, 0.45, 0.45), "free"),
-    "coffee table": _kind(tables.coffee_table, (0.8, 0.36, 0.5), (1.2, 0.46, 0.7), "free", carries=True),
-    "crate": _kind(storage.crate, (0.35, 0.28, 0.28), (0.6, 0.45, 0.45), "free"),
-    "desk": _kind(tables.desk, (1.1, 0.72, 0.55), (1.5, 0.77, 0.75), "wall", carries=True),
-    "dining chair": _kind(seats.dining_chair, (0.4, 0.8, 0.44), (0.48, 1.0, 0.52), "free"),
-    "dining table": _kind(tables.dining_table, (1.1, 0.72, 0.75), (1.8, 0.78, 0.95), "free", carries=True),
-    "floor lamp": _kind(lamps.floor_lamp, (0.34, 1.4, 0.34), (0.5, 1.75, 0.5), "corner", round_plan=True),
-    "office chair": _kind(seats.office_chair, (0.58, 0.9, 0.58), (0.68, 1.1, 0.68), "free", round_plan=True),
-    "picture": _kind(panels_and_beds.picture, (0.4, 0.35, 0.025), (0.9, 0.7, 0.035), "hung"),
-    "plant": _kind(plants.plant, (0.4, 0.6, 0.4), (0.75, 1.3, 0.75), "corner", round_plan=True),
-    "round table": _kind(tables.round_table, (0.5, 0.45, 0.5), (1.1, 0.76, 1.1), "free", carries=True, round_plan=True),
-    "sideboard": _kind(storage.sideboard, (1.0, 0.55, 0.38), (1.8, 0.85, 0.48), "wall", carries=True),
-    "sofa": _kind(seats.sofa, (1.5, 0.75, 0.82), (2.3, 0.92, 0.98), "wall"),
-    "stool": _kind(seats.stool, (0.32, 0.4, 0.32), (0.42, 0.65, 0.42), "free", round_plan=True),
-    "table lamp": _kind(lamps.table_lamp, (0.24, 0.38, 0.24), (0.36, 0.58, 0.36), "top", round_plan=True),
-    "television": _kind(panels_and_beds.television, (0.75, 0.5, 0.2), (1.25, 0.8, 0.28), "top"),
-    "vase": _kind(plants.vase, (0.14, 0.22, 0.14), (0.26, 0.45, 0.26), "top", round_plan=True),
+    "armchair": Kind(seats.armchair, (0.72, 0.74, 0.74), (0.95, 0.95, 0.9), "free"),
+    "bed": Kind(panels_and_beds.bed, (0.95, 0.8, 1.98), (1.8, 1.15, 2.15), "wall"),
+    "books": Kind(storage.books, (0.2, 0.06, 0.15), (0.28, 0.16, 0.2), "top"),
+    "bookshelf": Kind(storage.bookshelf, (0.6, 1.1, 0.26), (1.1, 2.1, 0.36), "wall"),
+    "cardboard box": Kind(storage.cardboard_box, (0.28, 0.2, 0.25), (0.6, 0.45, 0.45), "free"),
+    "coffee table": Kind(tables.coffee_table, (0.8, 0.36, 0.5), (1.2, 0.46, 0.7), "free", carries=True),
+    "crate": Kind(storage.crate, (0.35, 0.28, 0.28), (0.6, 0.45, 0.45), "free"),
+    "desk": Kind(tables.desk, (1.1, 0.72, 0.55), (1.5, 0.77, 0.75), "wall", carries=True),
+    "dining chair": Kind(seats.dining_chair, (0.4, 0.8, 0.44), (0.48, 1.0, 0.52), "free"),
+    "dining table": Kind(tables.dining_table, (1.1, 0.72, 0.75), (1.8, 0.78, 0.95), "free", carries=True),
+    "floor lamp": Kind(lamps.floor_lamp, (0.34, 1.4, 0.34), (0.5, 1.75, 0.5), "corner", round_plan=True),
+    "office chair": Kind(seats.office_chair, (0.58, 0.9, 0.58), (0.68, 1.1, 0.68), "free", round_plan=True),
+    "picture": Kind(panels_and_beds.picture, (0.4, 0.35, 0.025), (0.9, 0.7, 0.035), "hung"),
+    "plant": Kind(plants.plant, (0.4, 0.6, 0.4), (0.75, 1.3, 0.75), "corner", round_plan=True),
+    "round table": Kind(tables.round_table, (0.5, 0.45, 0.5), (1.1, 0.76, 1.1), "free", carries=True, round_plan=True),
+    "sideboard": Kind(storage.sideboard, (1.0, 0.55, 0.38), (1.8, 0.85, 0.48), "wall", carries=True),
+    "sofa": Kind(seats.sofa, (1.5, 0.75, 0.82), (2.3, 0.92, 0.98), "wall"),
+    "stool": Kind(seats.stool, (0.32, 0.4, 0.32), (0.42, 0.65, 0.42), "free", round_plan=True),
+    "table lamp": Kind(lamps.table_lamp, (0.24, 0.38, 0.24), (0.36, 0.58, 0.36), "top", round_plan=True),
+    "television": Kind(panels_and_beds.television, (0.75, 0.5, 0.2), (1.25, 0.8, 0.28), "top"),
+    "vase": Kind(plants.vase, (0.14, 0.22, 0.14), (0.26, 0.45, 0.26), "top", round_plan=True),
 }
 
 

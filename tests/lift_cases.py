@@ -1,4 +1,4 @@
-"""Analytic rooms for the tests of `lift`: meshes in world in, exactly rendered crop volumes and the lifted meshes out."""
+"""Analytic rooms for the tests of `lift`: meshes in world in, exactly rendered crop volumes and lifted meshes out."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from pixal3d_scene.progress import Silent
 
 SIZE_PX = (320, 240)
 VOXELS = 64
-CAMERA = Camera.from_fov(horizontal_fov_deg=60, size_px=SIZE_PX).at(
-    world_from_level_camera(height_m=1.4, pitch_rad=np.radians(18))
+CAMERA = Camera.from_fov(horizontal_fov_deg=60.0, size_px=SIZE_PX).at(
+    world_from_level_camera(height_m=1.4, pitch_rad=float(np.radians(18)))
 )
 
 
