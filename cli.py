@@ -246,9 +246,19 @@ def _exit_codes(verbose: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         _remark("interrupted; finished stages are kept, run the same command again to go on.")
         raise typer.Exit(130) from None
+    except typer.Exit:
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
+    except Exception as error:
+        # A mistake of ours: still one sentence, and the trace for those who ask.
+        if verbose:
+            import traceback
+
+            traceback.print_exc()
+        _remark(f"error: unexpected {type(error).__name__}: {error}; this is a bug, -v shows where it happened.")
+        raise typer.Exit(4) from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ..asset import Material, Mesh
-from ..export.gltf_material import linear_from_srgb, srgb_from_linear
+from ..colour import linear_from_srgb, srgb_from_linear
 from .mesh_to_dual_grid import SurfaceVoxels
 from .pbr_voxels import PbrVoxels
 

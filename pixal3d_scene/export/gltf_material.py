@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import UInt8, UInt16
 from PIL import Image
 
 from ..asset import Material
+from ..colour import linear_from_srgb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +73,3 @@ def linear_vertex_colours(colours: UInt8[np.ndarray, "V 4"]) -> UInt16[np.ndarra
     rgba = np.asarray(colours, dtype=np.float64) / 255
     rgba[:, :3] = linear_from_srgb(rgba[:, :3])
     return np.round(rgba * 65535).astype(np.uint16)
-
-
-def linear_from_srgb(srgb: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Decode sRGB values in 0 to 1 (IEC 61966-2-1)."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
-def srgb_from_linear(linear: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Code linear light in 0 to 1 as sRGB."""
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055)

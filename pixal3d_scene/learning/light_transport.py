@@ -64,7 +64,8 @@ def incoming(
     irradiance = direct_light(stage, lights, met, rng) + np.asarray(sky.ambient)
     radiance = met.albedo * irradiance / np.pi
     if with_lights:
-        return np.where(met.hit[:, None], radiance + met.glow, np.asarray(sky.outside))
+        seen = np.where(met.hit[:, None], radiance + met.glow, np.asarray(sky.outside))
+        return np.minimum(seen, 2 * sky.brightest)
     return np.where(met.hit[:, None], np.minimum(radiance, sky.brightest), 0.0)
 
 

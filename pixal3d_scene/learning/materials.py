@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from ..colour import linear_from_srgb
 from .noise import cell_value, fractal_noise, value_noise
 
 Rgb = tuple[float, float, float]
@@ -40,7 +41,7 @@ class Finish:
 def linear(srgb_hex: str) -> Rgb:
     """Linear RGB of a colour such as "#c08a5a"."""
     coded = np.array([int(srgb_hex[k : k + 2], 16) for k in (1, 3, 5)]) / 255
-    value = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    value = linear_from_srgb(coded)
     return float(value[0]), float(value[1]), float(value[2])
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from ..camera import Camera
+from ..colour import srgb_from_linear
 from .composed_room import ComposedRoom
 from .denoise import Guides, smoothed
 from .light_transport import Sky, bounced_light, direct_light, mirrored_light, sky_of
@@ -95,14 +96,14 @@ def render_photo(
     )
     guides = Guides(normals=layers.normals, points_m=layers.points_world, labels=layers.labels)
     diffuse = smoothed(layers.irradiance, guides, levels=quality.levels, light_sigma=1.6)
-    mirror = smoothed(layers.mirrored, guides, levels=min(quality.levels, 3), light_sigma=1.2)
+    mirror = smoothed(layers.mirrored, guides, levels=min(quality.levels, 4), light_sigma=1.2)
     radiance = layers.albedo * diffuse / np.pi + mirror + layers.glow
     # Tone before averaging: a bright lamp's rim then stays smooth.
     toned = tone_mapped(radiance, exposure=_exposure(radiance))
     s = quality.supersampling
     h, w = room.camera.shape_hw
     averaged = toned.reshape(h, s, w, s, 3).mean(axis=(1, 3))
-    return np.round(255 * _srgb_coded(averaged)).astype(np.uint8)
+    return np.round(255 * srgb_from_linear(averaged)).astype(np.uint8)
 
 
 def _trace(
@@ -152,7 +153,3 @@ def tone_mapped(radiance: Float[np.ndarray, "*n 3"], *, exposure: float) -> Floa
     """Film-like curve from radiance to 0..1, linear light (Narkowicz, "ACES filmic tone mapping curve", 2015)."""
     x = 0.8 * exposure * radiance
     return np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)
-
-
-def _srgb_coded(linear: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)

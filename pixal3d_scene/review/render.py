@@ -16,7 +16,7 @@ from scipy.spatial.transform import RigidTransform
 from ..arrays import read_only
 from ..asset import Material, Mesh
 from ..camera import Camera
-from ..export.gltf_material import linear_from_srgb, srgb_from_linear
+from ..colour import linear_from_srgb, srgb_from_linear
 from ..export.normals import smooth_normals
 from ..export.shell import shell_surfaces
 from ..frames import Similarity
