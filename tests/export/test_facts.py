@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hand_made_scene import hand_made_photo, hand_made_scene
 
 from pixal3d_scene.export.facts import object_facts, scene_facts
-from hand_made_scene import hand_made_photo, hand_made_scene
 
 
 def test_scene_facts_are_the_contract_of_scene_json():

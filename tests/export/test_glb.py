@@ -16,16 +16,6 @@ import numpy as np
 import pygltflib
 import pytest
 import trimesh
-from numpy.typing import NDArray
-from PIL import Image
-from scipy.spatial.transform import RigidTransform, Rotation
-
-from pixal3d_scene.camera import Camera
-from pixal3d_scene.errors import StageFailed
-from pixal3d_scene.export.facts import object_facts, scene_facts
-from pixal3d_scene.export.glb import object_glb, scene_glb
-from pixal3d_scene.frames import WORLD_UP
-from pixal3d_scene.scene_graph import SceneGraph
 from gltf_validator import validator_report
 from hand_made_scene import (
     box_mesh,
@@ -36,6 +26,16 @@ from hand_made_scene import (
     marked_texture,
     pose,
 )
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.spatial.transform import RigidTransform, Rotation
+
+from pixal3d_scene.camera import Camera
+from pixal3d_scene.errors import StageFailed
+from pixal3d_scene.export.facts import object_facts, scene_facts
+from pixal3d_scene.export.glb import object_glb, scene_glb
+from pixal3d_scene.frames import WORLD_UP
+from pixal3d_scene.scene_graph import SceneGraph
 
 _DTYPES = {5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hand_made_scene import box_mesh, marked_texture, pose
 from scipy.spatial.transform import RigidTransform
 
 from pixal3d_scene.asset import Material, Mesh
 from pixal3d_scene.errors import StageFailed
 from pixal3d_scene.export import gltf_file
 from pixal3d_scene.export.gltf_file import GltfNode, glb_bytes
-from hand_made_scene import box_mesh, marked_texture, pose
 
 IDENTITY = RigidTransform.identity()
 

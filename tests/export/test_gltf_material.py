@@ -4,17 +4,12 @@ import io
 
 import numpy as np
 import pytest
+from hand_made_scene import marked_texture
 from PIL import Image
 
 from pixal3d_scene.asset import Material
-from pixal3d_scene.export.gltf_material import (
-    encode_texture,
-    linear_from_srgb,
-    linear_vertex_colours,
-    material_json,
-    srgb_from_linear,
-)
-from hand_made_scene import marked_texture
+from pixal3d_scene.colour import linear_from_srgb, srgb_from_linear
+from pixal3d_scene.export.gltf_material import encode_texture, linear_vertex_colours, material_json
 
 
 def test_opaque_texture_is_jpeg_with_its_corners_in_place():
