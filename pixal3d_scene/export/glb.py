@@ -40,8 +40,7 @@ def scene_glb(scene: SceneGraph, *, photo: Photo, jpeg_quality: int, room_shell:
         name=scene.ROOT, parent=None, extras={"schema": SCHEMA_VERSION, "photo": photo_facts(photo), "unit": "metre"}
     )
     objects = [_object_node(scene, item) for item in scene.top_down()]
-    taken = {root.name, CAMERA_NODE} | {node.name for node in objects}
-    shell = [_shell_node(surface, scene.ROOT, taken) for surface in shell_surfaces(scene)] if room_shell else []
+    shell = [_shell_node(surface, scene.ROOT) for surface in shell_surfaces(scene)] if room_shell else []
     return glb_bytes([root, _camera_node(scene), *shell, *objects], jpeg_quality=jpeg_quality)
 
 
@@ -71,14 +70,9 @@ def _object_node(scene: SceneGraph, item: SceneObject) -> GltfNode:
     )
 
 
-def _shell_node(surface: RoomSurface, root: str, taken: set[str]) -> GltfNode:
-    """Objects keep their names: where one is already called like the surface (`wall_01`), the surface gives way."""
-    name = surface.name
-    while name in taken:
-        name = f"shell_{name}"
-    taken.add(name)
+def _shell_node(surface: RoomSurface, root: str) -> GltfNode:
     extras = {"role": "room_shell", "surface": surface.name}
-    return GltfNode(name=name, parent=root, mesh=surface.mesh_world, material=surface.material, extras=extras)
+    return GltfNode(name=surface.name, parent=root, mesh=surface.mesh_world, material=surface.material, extras=extras)
 
 
 def _camera_node(scene: SceneGraph) -> GltfNode:

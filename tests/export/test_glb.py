@@ -238,13 +238,13 @@ def test_a_principal_point_off_the_middle_is_told_and_kept_in_extras():
     assert "note" not in _node(_read(_write(hand_made_scene())), "photo_camera").extras
 
 
-def test_an_object_called_like_a_wall_keeps_its_name():
+def test_an_object_called_like_a_wall_is_told_apart_from_it():
     picture = hand_made_object(1, "wall", box_mesh((1.0, 1.0, 0.1)), pose(0, 1, -4))
     base = hand_made_scene()
     scene = SceneGraph(camera=base.camera, objects=(picture,), room=base.room)
     gltf = _read(_write(scene))
-    assert _node(gltf, "wall_01").extras["label"] == "wall"
-    assert _node(gltf, "shell_wall_01").extras["surface"] == "wall_01"
+    assert _node(gltf, "wall_object_01").extras["label"] == "wall"
+    assert _node(gltf, "wall_01").extras["surface"] == "wall_01"
 
 
 def test_object_glb_is_the_object_alone_at_the_origin():
