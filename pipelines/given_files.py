@@ -44,10 +44,10 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
     if files.camera_height_m is not None and not 0 < files.camera_height_m < 100:
         raise InputError(f"A camera height of {files.camera_height_m:g} m is not usable; give metres above the floor.")
     notes: tuple[str, ...] = ()
-    camera = None
+    camera, pose_known = None, False
     if files.camera is not None:
         given_camera = read_camera(files.camera, photo.size_px)
-        camera, notes = given_camera.camera, given_camera.notes
+        camera, pose_known, notes = given_camera.camera, given_camera.pose_known, given_camera.notes
     segmenter = depth = None
     if files.masks is not None:
         read_masks(files.masks, photo.size_px)
@@ -57,5 +57,10 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
         depth = GivenDepth(
             files.depth, camera_height_m=settings.camera_height_m, fallback_fov_deg=settings.fallback_fov_deg
         )
-    known = KnownView(camera=camera, horizontal_fov_deg=files.fov_deg, camera_height_m=files.camera_height_m)
+    known = KnownView(
+        camera=camera,
+        pose_known=pose_known,
+        horizontal_fov_deg=files.fov_deg,
+        camera_height_m=files.camera_height_m,
+    )
     return Given(segmenter=segmenter, depth=depth, known=known, notes=notes)

@@ -196,7 +196,7 @@ def _describe(known: KnownView) -> list[Any]:
     described = None
     if camera is not None:
         described = [camera.K.tolist(), list(camera.size_px), camera.T_world_from_cam.as_matrix().tolist()]
-    return [described, known.horizontal_fov_deg, known.camera_height_m]
+    return [described, known.pose_known, known.horizontal_fov_deg, known.camera_height_m]
 
 
 def _tell(progress: Progress, stage: str, work: Callable[[], T]) -> T:

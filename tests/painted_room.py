@@ -24,7 +24,7 @@ def camera_in_room(
     yaw_deg: float = 0.0,
     height_m: float = 1.5,
     fov_deg: float = 65.0,
-    size_px: tuple[int, int] = (480, 360),
+    size_px: tuple[int, int] = (320, 240),
 ) -> Camera:
     """Near the room's front wall, looking at the back wall (-z of world); yaw_deg > 0 turns to the left."""
     pose = world_from_level_camera(

@@ -26,11 +26,6 @@ class GivenCamera:
     notes: tuple[str, ...] = ()
 
 
-def pose_is_known(camera: Camera) -> bool:
-    """False for a camera at the default pose: on the floor itself, where no camera can see the floor."""
-    return bool(camera.centre_world[1] > 0)
-
-
 def read_camera(path: Path, size_px: tuple[int, int]) -> GivenCamera:
     """Read `{"width", "height", "K", "T_world_from_cam"}`; the last one may be missing.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +30,17 @@ def read_masks(path: Path, size_px: tuple[int, int]) -> Instances:
     if image.format in ("JPEG", "MPO", "JPEG2000"):
         raise InputError(f"The mask {path} is a {image.format}, whose compression changes values; save it as PNG.")
     notes: list[str] = []
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append(f"{path.name} has {image.n_frames} frames; the first one is used.")  # type: ignore[attr-defined]
     try:
-        values = _label_values(image, path, notes)
-    except (OSError, ValueError, EOFError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            values = _label_values(image, path, notes)
+            frames = getattr(image, "n_frames", 1)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's parsers raise nearly every built-in type on damaged data
         raise InputError(f"The mask {path} is damaged or cut off ({error}); export or copy it again.") from error
+    if frames > 1:
+        notes.append(f"{path.name} has {frames} frames; the first one is used.")
     return instances_from_label_map(_checked(values, path), source="given", notes=tuple(notes))
 
 

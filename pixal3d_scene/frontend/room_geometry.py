@@ -6,6 +6,8 @@ mask meets the floor. A stop-gap until a trained network is there: every guess i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Float
 
@@ -39,20 +41,13 @@ class RoomGeometryDepth:
         feet = {item.mask_value: find_foot(instances.label_map, item.mask_value) for item in instances.items}
         box = _fit_box(photo, instances, view, feet)
         z_m, _ = box.shell(view.camera)
-        level = LevelView(view.camera, box)
-        feet = {value: settled(foot, level) for value, foot in feet.items()}
-        names = {item.mask_value: item.name for item in instances.items}
-        notes = [
-            *view.notes,
-            _describe(box, view),
-            *_place_objects(z_m, instances, feet, level, names),
-        ]
+        notes = place_objects(z_m, instances, feet, LevelView(view.camera, box))
         return Depth(
             z_m=z_m.astype(np.float32),
             valid=np.ones(z_m.shape, dtype=bool),
             camera=view.camera,
             source=self.name,
-            notes=tuple(notes),
+            notes=(*view.notes, _describe(box, view), *notes),
         )
 
 
@@ -86,37 +81,39 @@ def _describe(box: RoomBox, view: View) -> str:
     )
 
 
-def _place_objects(
-    z_m: Float[np.ndarray, "H W"],
-    instances: Instances,
-    feet: dict[int, Foot],
-    level: LevelView,
-    names: dict[int, str],
+def place_objects(
+    z_m: Float[np.ndarray, "H W"], instances: Instances, feet: Mapping[int, Foot], level: LevelView
 ) -> list[str]:
-    """Write every object's relief into `z_m`, carriers before what they carry; returns the notes."""
+    """Write every object's relief into `z_m`, carriers before what they carry; returns the notes.
+
+    z_m: depth along cam z of the empty room. feet: by mask value, as `find_foot` gives them.
+    """
+    feet = {value: settled(foot, level) for value, foot in feet.items()}
+    names = {item.mask_value: item.name for item in instances.items}
     hanging, hidden, cut = [], [], []
     for value in _carriers_first(feet):
         foot, mask = feet[value], instances.mask(value)
         if foot.carrier:
             ahead_m = float(np.median(level.ahead_m(z_m[foot.under_px], foot.under_px)))
-            z_m[mask] = level.upright_relief(mask, ahead_m)
+            relief_m = level.upright_relief(mask, ahead_m)
         elif foot.hidden:
-            # What hides the foot is in front: the object stands just behind it.
             hidden.append(names[value])
-            under = foot.rows_px[foot.below > 0] + 1, foot.columns_px[foot.below > 0]
-            ahead_m = float(np.percentile(level.ahead_m(z_m[under], under), 90))
-            z_m[mask] = level.upright_relief(mask, ahead_m + 0.2)
+            covered = foot.below > 0
+            under = (foot.rows_px[covered] + 1, foot.columns_px[covered]) if covered.any() else foot.under_px
+            in_front_m = float(np.percentile(level.ahead_m(z_m[under], under), 90))
+            relief_m = level.upright_relief(mask, level.hidden_ahead_m(mask, in_front_m))
         elif level.hangs(foot):
             hanging.append(names[value])
-            z_m[mask] = level.wall_relief(mask)
+            relief_m = level.wall_relief(mask)
         else:
             if foot.cut:
                 cut.append(names[value])
-            z_m[mask] = level.standing_relief(mask, foot)
+            relief_m = level.standing_relief(mask, foot)
+        z_m[mask] = np.minimum(relief_m, z_m[mask])  # nothing is behind the floor, a wall or the ceiling
     notes = [f"{names[v]} is taken to rest on {names[f.carrier]}." for v, f in sorted(feet.items()) if f.carrier]
     for found, text in (
         (hanging, "end above the floor and are taken to hang on the wall"),
-        (hidden, "show no foot and are put just behind what hides it"),
+        (hidden, "show no foot and are put between what hides it and the wall"),
         (cut, "reach out of the photo at the bottom; their distance is that of the floor there"),
     ):
         if found:
@@ -124,21 +121,20 @@ def _place_objects(
     return notes
 
 
-def _carriers_first(feet: dict[int, Foot]) -> list[int]:
+def _carriers_first(feet: Mapping[int, Foot]) -> list[int]:
     """Mask values ordered so that what is under or in front of an object comes before it; loops are cut."""
+    waiting = {value: _needs(foot) & set(feet) for value, foot in sorted(feet.items())}
     order: list[int] = []
-    waiting: set[int] = set()
-
-    def visit(value: int) -> None:
-        if value in order or value in waiting:
-            return
-        waiting.add(value)
-        foot = feet[value]
-        for other in sorted({foot.carrier} if foot.carrier else set(foot.below.tolist()) if foot.hidden else set()):
-            if other in feet:
-                visit(other)
-        order.append(value)
-
-    for value in sorted(feet):
-        visit(value)
+    while waiting:
+        ready = [value for value, needs in waiting.items() if not needs & waiting.keys()]
+        for value in ready or [min(waiting)]:
+            order.append(value)
+            del waiting[value]
     return order
+
+
+def _needs(foot: Foot) -> set[int]:
+    """The objects whose depth this one's is derived from."""
+    if foot.carrier:
+        return {foot.carrier}
+    return {*foot.below.tolist(), foot.touched} if foot.hidden else set()

@@ -33,6 +33,7 @@ class Foot:
     touched: the object under its lowest part, 0 for none; under_px: (rows, columns) of that object's first pixels.
     touching: how much of the lowest part touches it, 0 to 1, and 0 across a gap.
     sides: how many sides of the lowest part (0 to 2) show the touched object too. small: beside the touched object.
+    balanced: its middle is above its lowest part.
     carrier: the object that this one rests on, 0 for none; see `settled`.
     hidden: it ends behind other objects, so that it shows no foot.
     """
@@ -46,6 +47,7 @@ class Foot:
     touching: float
     sides: int
     small: bool
+    balanced: bool
     carrier: int = 0
     hidden: bool = False
 
@@ -74,6 +76,7 @@ def find_foot(label_map: UInt16[np.ndarray, "H W"], mask_value: int) -> Foot:
     low = columns[rows >= rows.max() - _lowest_band(mask, rows)]
     beside = [c for c in (int(low.min()) - 3, int(low.max()) + 3) if 0 <= c < mask.shape[1]]
     row = int(rows.max()) - _lowest_band(mask, rows)
+    middle, slack = float(np.nonzero(mask)[1].mean()), 0.2 * len(columns)
     return Foot(
         mask_value=mask_value,
         columns_px=columns,
@@ -84,6 +87,7 @@ def find_foot(label_map: UInt16[np.ndarray, "H W"], mask_value: int) -> Foot:
         touching=touching,
         sides=sum(int(label_map[row, c]) == touched for c in beside) if touched else 0,
         small=bool(mask.sum() < _SMALL_ON_CARRIER * (label_map == touched).sum()) if touched else False,
+        balanced=bool(low.min() - slack < middle < low.max() + slack),
     )
 
 
@@ -128,11 +132,11 @@ def settled(foot: Foot, level: LevelView) -> Foot:
     A top seen from above shows on both sides of what stands on it, a little higher than its foot; one at eye level
     does not. What else ends at another object stands behind it, unless that would leave it in the air.
     """
-    rests = foot.touching > _CARRIED_SHARE and (
-        foot.sides == 2 or (foot.small and (foot.sides == 1 or level.at_eye_level(foot.under_px)))
-    )
+    within = foot.sides == 2 or (foot.small and (foot.sides == 1 or level.at_eye_level(foot.under_px)))
+    rests = foot.balanced and foot.touching > _CARRIED_SHARE and within
     hidden = not rests and bool((foot.below > 0).mean() > _HIDDEN_SHARE)
-    rests = rests or (foot.touched > 0 and not hidden and level.hangs(foot))
+    if not rests and not hidden and foot.touched and level.hangs(foot):
+        rests, hidden = foot.small, not foot.small
     return replace(foot, carrier=foot.touched if rests else 0, hidden=hidden)
 
 
@@ -193,6 +197,17 @@ class LevelView:
         up = np.clip((height_m / curtain_m - drop) / max(height_m / front_m - top_drop, 1e-6), 0, 1)
         receding_m = curtain_m + seen_from_above * up * np.maximum(front_m + thickness_m - curtain_m, 0)
         return np.minimum(receding_m / self._ahead[mask], 0.99 * self._walls_m[mask])
+
+    def hidden_ahead_m(self, mask: Bool[np.ndarray, "H W"], in_front_m: float) -> float:
+        """A guess for an object whose foot is hidden: between what hides it and the farthest that it can be.
+
+        That is the wall, or where its lowest visible pixel would be if it were the floor.
+        """
+        farthest_m = min(
+            float(np.median(self._walls_m[mask] * self._ahead[mask])),
+            float(self._floor_m(self._drop[mask].max()[None])[0]),
+        )
+        return float(np.sqrt(in_front_m * max(farthest_m, in_front_m)))
 
     def upright_relief(self, mask: Bool[np.ndarray, "H W"], ahead_m: float) -> Float[np.ndarray, "n"]:
         """Depth along cam z of an upright plane at a distance, not beyond the walls."""

@@ -16,7 +16,6 @@ from scipy.spatial.transform import RigidTransform
 from ..camera import Camera
 from ..frames import world_from_level_camera
 from ..photo import Photo
-from .given_camera import pose_is_known
 from .protocols import KnownView
 from .vanishing import Turn, find_turn, pitch_and_roll_rad, straight_lines
 
@@ -40,7 +39,7 @@ def see_view(photo: Photo, known: KnownView, *, fallback_fov_deg: float) -> View
     fallback_fov_deg: of the photo's longer side, where nothing else tells it.
     """
     camera, focal_is_known, notes = _intrinsics(photo, known, fallback_fov_deg)
-    pose_given = pose_is_known(camera)
+    pose_given = known.camera is not None and known.pose_known
     up_cam = camera.up_cam if pose_given else None
     turn = find_turn(straight_lines(photo.rgb), camera, focal_is_known=focal_is_known, up_cam=up_cam)
     if not focal_is_known:

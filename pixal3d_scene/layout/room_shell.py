@@ -46,10 +46,16 @@ def fit_room(depth: Depth, instances: Instances) -> Room:
     walls = _join_corners(walls)
     ceiling_m = _ceiling_height(points_world, normals_world)
     notes = []
+    highest_m = _highest_object(depth, instances)
+    if ceiling_m is not None and ceiling_m < highest_m:
+        notes.append(
+            f"A ceiling at {ceiling_m:.2f} m would cut off objects that reach {highest_m:.2f} m; it is left out."
+        )
+        ceiling_m = None
     height_m = ceiling_m
     if height_m is None:
         top_m = float(np.percentile(points_world[:, 1], 99)) if len(points_world) else 0.0
-        height_m = max(top_m, _DEFAULT_WALL_HEIGHT_M if walls else 0.0)
+        height_m = max(top_m, highest_m, _DEFAULT_WALL_HEIGHT_M if walls else 0.0)
         if walls:
             notes.append(f"The ceiling is not in the picture; walls are drawn {height_m:.2f} m high.")
     if not walls:
@@ -151,6 +157,12 @@ def _ceiling_height(points_world: Float[np.ndarray, "n 3"], normals_world: Float
     if above.sum() < max(_FEWEST_WALL_SHARE / 2 * len(points_world), 50):
         return None
     return float(np.median(points_world[above, 1]))
+
+
+def _highest_object(depth: Depth, instances: Instances) -> float:
+    """Height that all but the stray points of objects stay below, 0 without objects."""
+    y_m = depth.points_world()[depth.valid & (instances.label_map > 0)][:, 1]
+    return float(np.percentile(y_m, 99.5)) if len(y_m) else 0.0
 
 
 def _wall_plane(wall: _Wall, number: int, height_m: float) -> RoomPlane:

@@ -59,7 +59,9 @@ def test_the_given_pose_is_kept(tmp_path: Path, scene: RenderedScene) -> None:
 
 def test_without_a_pose_the_floor_in_the_depth_gives_it(tmp_path: Path, scene: RenderedScene) -> None:
     bare = Camera(K=CAMERA.K, size_px=CAMERA.size_px)
-    depth = given_depth(tmp_path, scene).estimate(scene.photo, scene.instances, KnownView(camera=bare))
+    depth = given_depth(tmp_path, scene).estimate(
+        scene.photo, scene.instances, KnownView(camera=bare, pose_known=False)
+    )
     assert math.degrees(math.acos(min(1.0, depth.camera.up_cam @ CAMERA.up_cam))) < 0.3
     assert depth.camera.centre_world[1] == pytest.approx(1.27, abs=0.01)
     lowest = np.percentile(depth.points_world()[..., 1], 1)
@@ -69,7 +71,7 @@ def test_without_a_pose_the_floor_in_the_depth_gives_it(tmp_path: Path, scene: R
 
 
 def test_a_height_that_disagrees_with_the_depth_is_told(tmp_path: Path, scene: RenderedScene) -> None:
-    known = KnownView(camera=Camera(K=CAMERA.K, size_px=CAMERA.size_px), camera_height_m=2.0)
+    known = KnownView(camera=Camera(K=CAMERA.K, size_px=CAMERA.size_px), pose_known=False, camera_height_m=2.0)
     depth = given_depth(tmp_path, scene).estimate(scene.photo, scene.instances, known)
     assert depth.camera.centre_world[1] == pytest.approx(1.27, abs=0.01)
     assert any("does not agree" in n for n in depth.notes)
@@ -86,5 +88,5 @@ def test_depth_without_a_floor_falls_back_with_a_note(tmp_path: Path, scene: Ren
 def test_a_depth_of_another_size_is_refused(tmp_path: Path, scene: RenderedScene) -> None:
     np.save(tmp_path / "d.npy", np.ones((10, 20)))
     estimator = GivenDepth(tmp_path / "d.npy", camera_height_m=1.4, fallback_fov_deg=60.0)
-    with pytest.raises(InputError, match=r"20 x 10 px.*480 x 360 px"):
+    with pytest.raises(InputError, match=r"20 x 10 px.*320 x 240 px"):
         estimator.estimate(scene.photo, scene.instances, KnownView())

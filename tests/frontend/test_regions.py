@@ -15,7 +15,7 @@ from pixal3d_scene.frontend.regions import RegionsSegmenter
 from pixal3d_scene.photo import read_photo
 
 SEGMENTER = RegionsSegmenter(max_objects=12, min_area_share=0.003)
-SCENE = painted_room(camera_in_room(yaw_deg=8), furniture())
+SCENE = painted_room(camera_in_room(yaw_deg=8, size_px=(480, 360)), furniture())
 
 
 def best_iou(mask: np.ndarray, label_map: np.ndarray) -> float:

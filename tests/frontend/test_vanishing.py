@@ -87,7 +87,7 @@ def test_a_known_up_direction_is_kept(pitch_deg: float, roll_deg: float, yaw_deg
 
 @pytest.mark.parametrize(("pitch_deg", "roll_deg", "yaw_deg"), [(12.0, 0.0, 20.0), (20.0, -2.0, -10.0)])
 def test_a_picture_of_a_room_gives_its_turn(pitch_deg: float, roll_deg: float, yaw_deg: float) -> None:
-    camera = camera_in_room(pitch_deg=pitch_deg, roll_deg=roll_deg, yaw_deg=yaw_deg)
+    camera = camera_in_room(pitch_deg=pitch_deg, roll_deg=roll_deg, yaw_deg=yaw_deg, size_px=(480, 360))
     lines = straight_lines(painted_room(camera).photo.rgb)
     turn = find_turn(lines, camera, focal_is_known=True)
     assert math.degrees(turn.pitch_rad) == pytest.approx(pitch_deg, abs=1.5)

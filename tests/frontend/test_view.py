@@ -13,7 +13,7 @@ from pixal3d_scene.camera import Camera
 from pixal3d_scene.frontend.protocols import KnownView
 from pixal3d_scene.frontend.view import View, see_view, stand_view
 
-CAMERA = camera_in_room(pitch_deg=14, yaw_deg=15, fov_deg=65.0)
+CAMERA = camera_in_room(pitch_deg=14, yaw_deg=15, fov_deg=65.0, size_px=(480, 360))
 PHOTO = painted_room(CAMERA).photo
 
 
@@ -64,7 +64,7 @@ def test_a_plain_photo_gets_the_usual_view_and_says_so(turned: bool) -> None:
 
 def test_a_camera_without_pose_keeps_its_intrinsics_and_is_posed() -> None:
     bare = Camera(K=CAMERA.K, size_px=CAMERA.size_px)
-    view = view_of(KnownView(camera=bare))
+    view = view_of(KnownView(camera=bare, pose_known=False))
     np.testing.assert_array_equal(view.camera.K, CAMERA.K)
     assert not view.pose_given
     assert math.degrees(math.acos(view.camera.up_cam @ CAMERA.up_cam)) < 1.5
