@@ -19,7 +19,7 @@ from pixal3d_scene.photo import Photo
 from pixal3d_scene.progress import Silent
 
 SIZE_PX = (320, 240)
-VOXELS = 64
+VOXELS = 96
 CAMERA = Camera.from_fov(horizontal_fov_deg=60.0, size_px=SIZE_PX).at(
     world_from_level_camera(height_m=1.4, pitch_rad=float(np.radians(18)))
 )

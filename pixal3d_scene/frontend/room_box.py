@@ -26,15 +26,18 @@ _COLOUR_SAMPLES = 150.0  # pixels of one surface are not independent: so many of
 _LOG_SIGMA = {"ahead_m": 0.5, "left_m": 0.6, "right_m": 0.6, "ceiling_m": 0.12}
 _USUAL_M = {"ahead_m": 4.5, "left_m": 2.5, "right_m": 2.5, "ceiling_m": 2.6}
 _STEPS = {"ahead_m": 24, "left_m": 18, "right_m": 18, "ceiling_m": 10}
-_LIMITS_M = {"ahead_m": (1.2, 12.0), "left_m": (0.6, 8.0), "right_m": (0.6, 8.0), "ceiling_m": (2.1, 4.0)}
+_LIMITS_M = {"ahead_m": (1.2, 12.0), "left_m": (0.6, 8.0), "right_m": (0.6, 8.0), "ceiling_m": (2.3, 4.0)}
 _WALLS = ("ahead_m", "left_m", "right_m")
 _NEVER_M = 1e6
+# Shadows and wall colours can look like a low ceiling. A room is seldom lower than 2.3 m (building codes), and a
+# ceiling must be some 400 times (e^6) likelier than the picture without one.
+_CEILING_MUST_EXPLAIN = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomBox:
     """R_room_from_cam: rows are the ahead, right and up directions in cam. Distances from the camera, m;
-    ceiling_m above the floor."""
+    ceiling_m above the floor, infinite where the picture shows none."""
 
     R_room_from_cam: Float[np.ndarray, "3 3"]
     camera_height_m: float
@@ -88,7 +91,9 @@ def fit_room_box(
     usual["ceiling_m"] = max(usual["ceiling_m"], height_m + 0.8)
     box = RoomBox(R_room_from_cam=room_axes(camera, yaw_rad), camera_height_m=height_m, **usual)
     evidence = _Evidence(rgb, free, camera, box.R_room_from_cam, feet_room_m, usual)
-    return _search(box, evidence)
+    closed = _search(box, evidence)
+    open_box = _search(replace(box, ceiling_m=np.inf), evidence)
+    return closed if evidence.cost(open_box) - evidence.cost(closed) > _CEILING_MUST_EXPLAIN else open_box
 
 
 def _search(box: RoomBox, evidence: _Evidence) -> RoomBox:
@@ -96,7 +101,8 @@ def _search(box: RoomBox, evidence: _Evidence) -> RoomBox:
     best_cost = evidence.cost(box)
     for _ in range(3):
         before = best_cost
-        for name, steps in _STEPS.items():
+        for name in _fitted(box):
+            steps = _STEPS[name]
             low, high = _LIMITS_M[name]
             if name == "ceiling_m":
                 low, high = max(low, box.camera_height_m + 0.3), max(high, box.camera_height_m + 1.5)
@@ -108,7 +114,7 @@ def _search(box: RoomBox, evidence: _Evidence) -> RoomBox:
         if before - best_cost < 0.5:
             break
     for step in (1.06, 1.03, 1.015):
-        for names in ((n,) for n in _STEPS), (_WALLS,), ((n,) for n in _STEPS):
+        for names in ((n,) for n in _fitted(box)), (_WALLS,), ((n,) for n in _fitted(box)):
             for group in names:
                 for factor in (step, 1 / step):
                     moved = {n: getattr(box, n) * factor for n in group}
@@ -116,11 +122,16 @@ def _search(box: RoomBox, evidence: _Evidence) -> RoomBox:
     return box
 
 
+def _fitted(box: RoomBox) -> tuple[str, ...]:
+    """The distances to search for; a box without a ceiling has none to its ceiling."""
+    return tuple(_STEPS) if np.isfinite(box.ceiling_m) else _WALLS
+
+
 def _better(box: RoomBox, cost: float, evidence: _Evidence, change: dict[str, float]) -> tuple[RoomBox, float]:
     """The box after the change if it costs less, else as it was."""
     values: Any = change
     candidate = replace(box, **values)
-    if candidate.ceiling_m < candidate.camera_height_m + 0.2:
+    if candidate.ceiling_m < max(_LIMITS_M["ceiling_m"][0], candidate.camera_height_m + 0.2):
         return box, cost
     candidate_cost = evidence.cost(candidate)
     return (candidate, candidate_cost) if candidate_cost < cost else (box, cost)
@@ -153,7 +164,7 @@ class _Evidence:
         self._feet, self._usual_m = feet_room_m, usual_m
 
     def cost(self, box: RoomBox) -> float:
-        prior = sum((np.log(getattr(box, k) / self._usual_m[k]) / _LOG_SIGMA[k]) ** 2 for k in _STEPS) / 2
+        prior = sum((np.log(getattr(box, k) / self._usual_m[k]) / _LOG_SIGMA[k]) ** 2 for k in _fitted(box)) / 2
         outside = np.maximum.reduce(
             [
                 self._feet[:, 0] / box.ahead_m - 1,

@@ -59,7 +59,7 @@ def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foo
         ahead_m=1e3,
         left_m=1e3,
         right_m=1e3,
-        ceiling_m=1e3,
+        ceiling_m=np.inf,
     )
     level = LevelView(view.camera, endless)
     standing = [level.foot_m(f) for f in feet.values() if not f.touched]
@@ -73,10 +73,11 @@ def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foo
 
 
 def _describe(box: RoomBox, view: View) -> str:
+    ceiling = f"a ceiling at {box.ceiling_m:.1f} m" if np.isfinite(box.ceiling_m) else "no ceiling in the picture"
     sure = "" if view.turn.yaw_support > _SMALLEST_YAW_SUPPORT else " and their direction is a guess"
     return (
         f"Depth is a stop-gap from room geometry: walls {box.ahead_m:.1f} m ahead, {box.left_m:.1f} m left and "
-        f"{box.right_m:.1f} m right of the camera and a ceiling at {box.ceiling_m:.1f} m fit the photo's colours best"
+        f"{box.right_m:.1f} m right of the camera and {ceiling} fit the photo's colours best"
         f"{sure}; objects stand where their masks meet the floor, and their relief is a guess."
     )
 

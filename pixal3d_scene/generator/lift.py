@@ -75,14 +75,14 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
     seen_world = points_at(volume, *np.nonzero(believed))
     pixel_m = float(np.median(volume.depth.z_m[believed])) / float(camera.K[0, 0])
     foot = find_foot(volume, believed, seen_world)
-    seen_box = visible_box(seen_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
+    seen_box = visible_box(seen_world, camera.centre_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
     view = look_at_object(volume, believed, _region_px(volume, deepest_box(seen_box, camera.centre_world)))
     box = complete_box(seen_box, seen_world, surroundings_world(volume), view)
     grid = plan_grid(box, voxels=voxels, finest_m=pixel_m)
     solid = complete_solid(view, grid, foot)
+    if not (solid.field > 0).any():
+        raise StageFailed("generate", "it has no thickness above what it lies on", object_name=volume.name)
     mesh_world = simplify_closed(_surface_world(solid), max_faces)
-    if not len(mesh_world.faces):
-        raise StageFailed("generate", "nothing of it is left after carving", object_name=volume.name)
     textured_world, material = paint(mesh_world, volume, view, solid, texture_px=texture_px)
     mesh_obj, scale_m, distance_obj = _into_cube(textured_world, volume)
     return ObjectAsset(

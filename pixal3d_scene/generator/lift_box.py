@@ -12,7 +12,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from ..frames import WORLD_UP
-from .lift_view import ObjectView, impossible
+from .lift_view import ObjectView, conflict_share
 
 # A visible part this flat against its width shows a front only: neither top nor side tells the depth.
 _FLAT = 0.25
@@ -24,7 +24,11 @@ _PLATE = 0.3
 _NOISE = 0.03
 # A symmetric thing is symmetric within this share of its size.
 _UNEVEN = 0.02
+# Of a thing above the camera the underside is seen: its box has room for this thickness, as a share of its size.
+_ABOVE = 0.03
 _GROWTH_STEPS = 24
+# Of a round thing nearly half the depth is seen; what would have to grow more is no symmetric thing.
+_MOST_GROWTH = 2.2
 _GROWTH_POINTS = 2000
 
 
@@ -73,12 +77,16 @@ class Box:
         return replace(self, low=low, high=high)
 
 
-def visible_box(points_world: Float[np.ndarray, "n 3"], *, bottom_m: float, slack_m: float) -> Box:
+def visible_box(
+    points_world: Float[np.ndarray, "n 3"], eye_world: Float[np.ndarray, "3"], *, bottom_m: float, slack_m: float
+) -> Box:
     """The box of the visible points down to `bottom_m`. slack_m: a point stands for a pixel of this half size."""
     R_world_from_box = Rotation.from_rotvec(box_yaw_rad(points_world) * WORLD_UP)
     points = points_world @ R_world_from_box.as_matrix()
     low, high = points.min(axis=0) - slack_m, points.max(axis=0) + slack_m
     low[1] = bottom_m
+    if eye_world[1] < low[1]:
+        high[1] += _ABOVE * float((high - low).max())
     return Box(R_world_from_box=R_world_from_box, low=low, high=high)
 
 
@@ -156,13 +164,15 @@ def _grow_to_symmetry(
     """The smallest stretch along the axis whose mirror image contradicts the photo no more, else the same box."""
     step = max(1, len(points_world) // _GROWTH_POINTS)
     points_box = box.box_from_world(points_world[::step])
-    sizes_m = np.linspace(box.size_m[axis], max(box.size_m[axis], box.size_m[2 - axis]), _GROWTH_STEPS)
+    seen_m, other_m = float(box.size_m[axis]), float(box.size_m[2 - axis])
+    sizes_m = np.linspace(seen_m, max(seen_m, min(other_m, _MOST_GROWTH * seen_m)), _GROWTH_STEPS)
     boxes = [box.stretched(axis, away, float(size)) for size in sizes_m]
     pixel_m = float(np.median(view.camera.cam_from_world(points_world)[:, 2])) / view.camera.K[0, 0]
     slack_m = 2 * pixel_m + _UNEVEN * float(box.size_m.max())
-    conflict = np.array(
-        [impossible(view, b.world_from_box(b.mirrored(points_box, (axis,))), slack_m=slack_m).mean() for b in boxes]
-    )
+    copies = [b.world_from_box(b.mirrored(points_box, (axis,))) for b in boxes]
+    conflict = np.array([conflict_share(view, copy, slack_m=slack_m) for copy in copies])
     if conflict.min() > _NOISE or conflict[0] - conflict.min() < _NOISE:
         return box
-    return boxes[int(np.argmax(conflict <= conflict.min() + _NOISE / 3))]
+    smallest_m = sizes_m[np.argmax(conflict <= conflict.min() + _NOISE / 10)]
+    # A conflict shows only beyond the slack: the box that just has none is too small by it.
+    return box.stretched(axis, away, float(min(smallest_m + slack_m, sizes_m[-1])))

@@ -7,6 +7,7 @@ flipping); `photo` px inside.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
@@ -14,15 +15,11 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from .lift_box import Box
 from .lift_view import FREE, HIDDEN, OBJECT, ObjectView, flat_index
 
-# What fills the silhouette of its own box to this share is bulky; frames, chairs and tables fill less than the other.
-_BULKY, _FRAME = 0.55, 0.45
-# Plates of a frame, such as backs and tops, are this deep compared with their width; bars are as deep as wide: bars
-# are parts narrower than this share of the object.
-_PLATE, _BAR = 0.25, 0.05
-# A surface thinner than two voxels could fall between the grid's points.
-_SHELL_VOXELS = 2.0
-# Distances are cut off here: only the nearest points to a surface decide where it is.
 _CUT_VOXELS = 3.0
+# Deeper than any object.
+_BEYOND_M = 1e3
+
+_Field: TypeAlias = Float32[np.ndarray, "nx ny nz"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,23 +31,33 @@ class Grid:
     spacing_m: float
     shape: tuple[int, int, int]
 
+    @property
+    def cut_m(self) -> float:
+        """Distances are cut off here: only the points nearest to a surface decide where it is."""
+        return _CUT_VOXELS * self.spacing_m
+
     def axis_m(self, axis: int) -> Float[np.ndarray, "n"]:
         return self.low_box[axis] + self.spacing_m * np.arange(self.shape[axis])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the view says at each grid point, metres, positive inside, cut off at a few voxels.
+    """What the view says at each grid point, metres.
 
-    hull: negative where the photo looks past or in front of something, so that the object cannot be there.
-    shell: the visible surface, just thick enough for the grid. slab: the visible parts, each about as deep as it is
-    wide. unknown: hidden by something else, or out of the picture.
+    hull: negative where the photo looks past or in front of something, so that the object cannot be there; cut off
+    at a few voxels. depth_m: how far behind the object's visible surface, beyond anything where the point is hidden
+    by something else. width_m: of the part that is in front. unknown: hidden by something else, or out of the
+    picture.
     """
 
     hull: Float32[np.ndarray, "nx ny nz"]
-    shell: Float32[np.ndarray, "nx ny nz"]
-    slab: Float32[np.ndarray, "nx ny nz"]
+    depth_m: Float32[np.ndarray, "nx ny nz"]
+    width_m: Float32[np.ndarray, "nx ny nz"]
     unknown: Bool[np.ndarray, "nx ny nz"]
+
+    def no_deeper_than(self, deep_m: float | Float32[np.ndarray, "nx ny nz"], cut_m: float) -> _Field:
+        """The visible surface and what lies behind it up to a depth, positive inside."""
+        return np.minimum(self.hull, np.clip(deep_m - self.depth_m, -cut_m, cut_m))
 
 
 def plan_grid(box: Box, *, voxels: int, finest_m: float) -> Grid:
@@ -67,36 +74,26 @@ def plan_grid(box: Box, *, voxels: int, finest_m: float) -> Grid:
 def gather_evidence(view: ObjectView, grid: Grid) -> Evidence:
     """Project the grid into the photo, slice by slice along x so that memory stays small."""
     hull = np.zeros(grid.shape, dtype=np.float32)
-    shell, slab = hull.copy(), hull.copy()
-    unknown = np.zeros(grid.shape, dtype=bool)
+    depth_m, width_m, unknown = hull.copy(), hull.copy(), np.zeros(grid.shape, dtype=bool)
     camera, box = view.camera, grid.box
     R_cam_from_box = (camera.T_world_from_cam.rotation.inv() * box.R_world_from_box).as_matrix()
     origin_cam = camera.cam_from_world(np.zeros((1, 3)))[0]
     x, y, z = (grid.axis_m(k) for k in range(3))
     slice_cam = y[:, None, None] * R_cam_from_box[:, 1] + z[None, :, None] * R_cam_from_box[:, 2]  # (ny, nz, 3)
-    bulk, bar_m = _bulk(view, box), _BAR * float(box.size_m.max())
-    thinnest_m, cut_m = _SHELL_VOXELS * grid.spacing_m, _CUT_VOXELS * grid.spacing_m
     for i in range(grid.shape[0]):
         seen = _look_up(view, (slice_cam + (x[i] * R_cam_from_box[:, 0] + origin_cam)).reshape(-1, 3))
         is_object, is_free = seen.kind == OBJECT, seen.kind == FREE
         hidden = (seen.kind == HIDDEN) & (seen.depth_m > 0)
         inside_m = np.minimum(seen.depth_m, seen.edge_m)
-        deep_m = np.maximum(np.minimum(seen.width_m, bulk * seen.width_m + bar_m), thinnest_m)
-        nowhere = np.full(len(inside_m), -cut_m)
         # A free pixel is outside even where its centre lies on the silhouette.
         outside_m = np.minimum(seen.edge_m, -0.01 * grid.spacing_m)
-        fields = (
-            (hull, np.select([is_object, is_free, hidden], [inside_m, outside_m, -nowhere], nowhere)),
-            (
-                shell,
-                np.select([is_object, is_free], [np.minimum(inside_m, thinnest_m - seen.depth_m), outside_m], nowhere),
-            ),
-            (slab, np.select([is_object, is_free], [np.minimum(inside_m, deep_m - seen.depth_m), outside_m], nowhere)),
-        )
-        for field, values in fields:
-            field[i] = np.clip(values, -cut_m, cut_m).reshape(grid.shape[1:])
+        values = np.select([is_object, is_free, hidden], [inside_m, outside_m, np.inf], -np.inf)
+        hull[i] = np.clip(values, -grid.cut_m, grid.cut_m).reshape(grid.shape[1:])
+        # Beside the object the hull alone decides, so that the silhouette stays where the mask has it.
+        depth_m[i] = np.select([is_object, is_free], [seen.depth_m, 0], _BEYOND_M).reshape(grid.shape[1:])
+        width_m[i] = seen.width_m.reshape(grid.shape[1:])
         unknown[i] = hidden.reshape(grid.shape[1:])
-    return Evidence(hull=hull, shell=shell, slab=slab, unknown=unknown)
+    return Evidence(hull=hull, depth_m=depth_m, width_m=width_m, unknown=unknown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +123,3 @@ def _look_up(view: ObjectView, points_cam: Float[np.ndarray, "n 3"]) -> _Seen:
         edge_m=view.edge_px.ravel()[index] * z_m / view.camera.K[0, 0],
         width_m=view.width_m.ravel()[index].astype(np.float64),
     )
-
-
-def _bulk(view: ObjectView, box: Box) -> float:
-    """How deep a visible part is compared with its width: 1 for bulky objects, less for frames."""
-    from scipy.spatial import Delaunay
-
-    corners_cam = view.camera.cam_from_world(box.corners_world())
-    if (corners_cam[:, 2] < 0.05).any():  # the box reaches the camera and has no outline in the photo
-        return 1.0
-    rows, columns = np.nonzero(view.kind != HIDDEN)
-    pixels = np.stack([columns + view.origin_px[0], rows + view.origin_px[1]], axis=-1) + 0.5
-    in_box = Delaunay(view.camera.project(corners_cam)).find_simplex(pixels) >= 0
-    fill = float(np.mean(view.kind[rows, columns][in_box] == OBJECT)) if in_box.any() else 1.0
-    return float(np.interp(fill, [_FRAME, _BULKY], [_PLATE, 1.0]))

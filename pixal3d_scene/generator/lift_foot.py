@@ -25,9 +25,9 @@ class Foot:
     hidden: bool
 
 
-# A visible bottom this near to the floor, as a share of the object's visible height, stands on it: feet are set
-# back or cut by a pixel, and depth is never exact.
-_REACH = 0.06
+# A visible bottom this near to a support, as a share of the object's visible height, stands on it: round things hide
+# their lowest point from a camera above, feet are set back, and depth is never exact.
+_REACH = 0.12
 # The lowest part of an object, as a share of its visible height, shows what it stands on.
 _LOWEST = 0.15
 # Less than this share of a border is chance.
@@ -44,22 +44,30 @@ def find_foot(volume: CropVolume, solid: Bool[np.ndarray, "H W"], points_world: 
     camera = volume.depth.camera
     pixel_m = float(np.median(volume.depth.z_m[solid])) / float(camera.K[0, 0])
     reach_m = max(_REACH * (highest_m - lowest_m), 3 * pixel_m)
-    on_floor = Foot(bottom_m=0.0, on_floor=True, hidden=False)
     if lowest_m < reach_m:
-        return on_floor
-    if not _foot_is_hidden(volume, solid, lowest_m, highest_m - lowest_m):
-        return Foot(bottom_m=float(points_world[:, 1].min()), on_floor=False, hidden=False)
+        return Foot(bottom_m=0.0, on_floor=True, hidden=False)
+    border = _look_below(volume, solid, lowest_m, highest_m - lowest_m)
+    if not border.foot_hidden:
+        return Foot(bottom_m=min(max(border.below_m, lowest_m - reach_m), lowest_m), on_floor=False, hidden=False)
     support_m = _support_height(volume, points_world, lowest_m + reach_m)
     if support_m < reach_m:
         return Foot(bottom_m=0.0, on_floor=True, hidden=True)
     return Foot(bottom_m=min(support_m, lowest_m), on_floor=False, hidden=True)
 
 
-def _foot_is_hidden(volume: CropVolume, solid: Bool[np.ndarray, "H W"], lowest_m: float, height_m: float) -> bool:
-    """Whether the lowest part of the mask ends because something hides what follows.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Border:
+    """foot_hidden: something hides what follows below the mask. below_m: height of what is seen there, if not."""
 
-    Either most of it ends at the picture's border or at something nearer, or some of it does and all the rest ends
-    in the air, touching neither a support nor a wall.
+    foot_hidden: bool
+    below_m: float
+
+
+def _look_below(volume: CropVolume, solid: Bool[np.ndarray, "H W"], lowest_m: float, height_m: float) -> _Border:
+    """What follows below the lowest part of the mask.
+
+    The foot is hidden where most of that part ends at the picture's border or at something nearer, or where some of
+    it does and all the rest ends in the air, touching neither a support nor a wall.
     """
     depth = volume.depth
     bottom_row = solid.shape[0] - 1
@@ -76,9 +84,13 @@ def _foot_is_hidden(volume: CropVolume, solid: Bool[np.ndarray, "H W"], lowest_m
     # What the object stands on continues at its own height; an occluder is nearer and elsewhere.
     rise_m = 4 * z_here / depth.camera.K[1, 1]
     occluded = seen & (z_below < z_here * (1 - JUMP)) & (np.abs(below - here)[:, 1] > rise_m)
-    touching = seen & ~occluded & (np.linalg.norm(below - here, axis=1) < np.maximum(rise_m, _LOWEST * height_m))
+    open_below = seen & ~occluded
+    touching = open_below & (np.linalg.norm(below - here, axis=1) < np.maximum(rise_m, _LOWEST * height_m))
     hidden = float(np.mean(off_picture | occluded))
-    return hidden > 0.5 or (hidden > _SOME and float(touching.mean()) < _SOME)
+    return _Border(
+        foot_hidden=hidden > 0.5 or (hidden > _SOME and float(touching.mean()) < _SOME),
+        below_m=float(np.median(below[open_below, 1])) if open_below.any() else lowest_m,
+    )
 
 
 def _support_height(volume: CropVolume, points_world: Float[np.ndarray, "n 3"], below_m: float) -> float:
@@ -86,8 +98,8 @@ def _support_height(volume: CropVolume, points_world: Float[np.ndarray, "n 3"], 
 
     Whatever hides the foot hides part of the support too, so the surface is looked for around the footprint.
     """
-    low, high = points_world.min(axis=0)[[0, 2]], points_world.max(axis=0)[[0, 2]]
-    low, high = low - (high - low) / 2, high + (high - low) / 2
+    margin_m = float(np.ptp(points_world, axis=0).max()) / 2
+    low, high = points_world.min(axis=0)[[0, 2]] - margin_m, points_world.max(axis=0)[[0, 2]] + margin_m
     depth = volume.depth
     points = points_at(volume, *np.nonzero(depth.valid & (volume.label_map != 0) & ~volume.mask))
     cells = np.floor((points[:, [0, 2]] - low) / np.maximum(high - low, 1e-6) * _CELLS).astype(int)

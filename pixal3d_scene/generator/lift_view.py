@@ -202,16 +202,20 @@ def flat_index(
     return np.where(inside, row * w + column, 0), inside
 
 
-def impossible(view: ObjectView, points_world: Float[np.ndarray, "n 3"], *, slack_m: float) -> Bool[np.ndarray, "n"]:
-    """Points where the object cannot be: the photo looks past them, or they lie inside what stands around.
+def conflict_share(view: ObjectView, points_world: Float[np.ndarray, "n 3"], *, slack_m: float) -> float:
+    """Share of points where the object cannot be: the photo looks past them, or they lie inside what stands around.
 
-    slack_m: how far a point must be off.
+    Points that something else hides, or that are out of the picture, say nothing; where they are the most, nothing
+    is proven and the share is 1. slack_m: how far off a point must be.
     """
     points_cam = view.camera.cam_from_world(points_world)
     z_m = np.maximum(points_cam[:, 2], 1e-3)
     index, inside = flat_index(view, (points_cam / z_m[:, None]) @ view.camera.K.T[:, :2])
     slack = slack_m / z_m
-    surface = view.inverse_z.ravel()[index]
+    kind, surface = view.kind.ravel()[index], view.inverse_z.ravel()[index]
     in_front = 1 / z_m > surface * (1 + slack)
-    behind_wall = (view.kind.ravel()[index] == FREE) & (1 / z_m < surface * (1 - slack))
-    return inside & (in_front | behind_wall)
+    behind_wall = (kind == FREE) & (1 / z_m < surface * (1 - slack))
+    judged = inside & ((kind != HIDDEN) | in_front)
+    if 2 * judged.sum() < len(judged):
+        return 1.0
+    return float(np.mean((in_front | behind_wall)[judged]))

@@ -10,17 +10,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
+from .lift_box import Box
 from .lift_evidence import Evidence, Grid, gather_evidence
 from .lift_foot import Foot
-from .lift_view import ObjectView
+from .lift_view import HIDDEN, OBJECT, ObjectView
 
 # Axes that each copy flips: half a turn about the vertical, and the two upright mirrors.
 COPIES: dict[str, tuple[int, ...]] = {"half_turn": (0, 2), "mirror_x": (0,), "mirror_z": (2,)}
 # Share of the visible surface whose copy may fall into seen-free space before a symmetry is dropped: handles,
 # cushions and things that lie on furniture are not symmetric.
 _DOUBT = 0.15
+# Share of the copy that may lie where the photo cannot contradict it: beyond it, a twin would be made of nothing.
+_UNPROVEN = 0.75
+# What fills the silhouette of its own box to this share is bulky; frames, chairs and tables fill less than the other.
+_BULKY, _FRAME = 0.55, 0.45
+# Plates of a frame, such as backs and tops, are this deep compared with their width; bars are as deep as wide: bars
+# are parts narrower than this share of the object.
+_PLATE, _BAR = 0.25, 0.05
+# A surface thinner than two voxels could fall between the grid's points.
+_SHELL_VOXELS = 2.0
+# The last visible row of a foot may be this far above what it stands on: a pixel and the grid's own rounding.
+_CONTACT_VOXELS = 2.0
 # A hidden piece must have this share of the largest piece to be kept: a mirrored leg has, a splinter has not.
 _CRUMB = 0.01
 
@@ -37,29 +49,53 @@ class Solid:
 def complete_solid(view: ObjectView, grid: Grid, foot: Foot) -> Solid:
     """Carve, copy and close."""
     evidence = gather_evidence(view, grid)
-    copies = consistent_copies(evidence, grid)
-    field = evidence.slab
+    shell = evidence.no_deeper_than(_SHELL_VOXELS * grid.spacing_m, grid.cut_m)
+    copies = consistent_copies(evidence, shell, grid.spacing_m)
+    # Without a symmetry nothing else completes the object.
+    bulk = _bulk(view, grid.box) if copies else 1.0
+    width_m = evidence.width_m
+    deep_m = np.minimum(width_m, np.float32(bulk) * width_m + np.float32(_BAR * grid.box.size_m.max()))
+    slab = np.maximum(shell, evidence.no_deeper_than(deep_m, grid.cut_m))
+    field = slab
     for name in copies:
-        field = np.maximum(field, np.minimum(np.flip(evidence.slab, COPIES[name]), evidence.hull))
+        field = np.maximum(field, np.minimum(np.flip(slab, COPIES[name]), evidence.hull))
     for name in copies:
         field = np.minimum(field, np.flip(evidence.hull, COPIES[name]))
-    field = np.maximum(field, evidence.shell)
-    field = _fill_cavities(field, evidence.hull, grid.spacing_m)
-    if foot.hidden or foot.on_floor:
-        field = _extend_down(field, evidence, grid, hidden=foot.hidden)
+    field = _fill_cavities(np.maximum(field, shell), evidence.hull, grid.spacing_m)
+    field = _extend_down(field, evidence.unknown, grid, foot)
     field = np.minimum(field, _box_distance(grid))
-    field = _without_crumbs(np.ascontiguousarray(field), evidence.shell)
-    return Solid(grid=grid, field=field, copies=copies)
+    return Solid(grid=grid, field=_without_crumbs(np.ascontiguousarray(field), shell), copies=copies)
 
 
-def consistent_copies(evidence: Evidence, grid: Grid) -> tuple[str, ...]:
-    """The symmetries whose copies of the visible surface hardly ever fall where the photo sees free space."""
-    surface = evidence.shell > 0
-    clearly_free = evidence.hull < -1.5 * grid.spacing_m
+def consistent_copies(evidence: Evidence, shell: Float32[np.ndarray, "nx ny nz"], spacing_m: float) -> tuple[str, ...]:
+    """The symmetries that the photo supports: copies of the visible surface hardly ever fall into free space, and
+    not mostly where the photo shows nothing, behind other things or outside it."""
+    surface = shell > 0
+    clearly_free = evidence.hull < -1.5 * spacing_m
     total = max(int(surface.sum()), 1)
+
+    def share(where: Bool[np.ndarray, "nx ny nz"], axes: tuple[int, ...]) -> float:
+        return float((np.flip(where, axes) & surface).sum()) / total
+
     return tuple(
-        name for name, axes in COPIES.items() if (np.flip(clearly_free, axes) & surface).sum() < _DOUBT * total
+        name
+        for name, axes in COPIES.items()
+        if share(clearly_free, axes) < _DOUBT and share(evidence.unknown, axes) < _UNPROVEN
     )
+
+
+def _bulk(view: ObjectView, box: Box) -> float:
+    """How deep a visible part is compared with its width: 1 for bulky objects, less for frames."""
+    from scipy.spatial import Delaunay
+
+    corners_cam = view.camera.cam_from_world(box.corners_world())
+    if (corners_cam[:, 2] < 0.05).any():  # the box reaches the camera and has no outline in the photo
+        return 1.0
+    rows, columns = np.nonzero(view.kind != HIDDEN)
+    pixels = np.stack([columns + view.origin_px[0], rows + view.origin_px[1]], axis=-1) + 0.5
+    in_box = Delaunay(view.camera.project(corners_cam)).find_simplex(pixels) >= 0
+    fill = float(np.mean(view.kind[rows, columns][in_box] == OBJECT)) if in_box.any() else 1.0
+    return float(np.interp(fill, [_FRAME, _BULKY], [_PLATE, 1.0]))
 
 
 def _fill_cavities(
@@ -96,17 +132,17 @@ def _without_crumbs(
 
 
 def _extend_down(
-    field: Float32[np.ndarray, "nx ny nz"], evidence: Evidence, grid: Grid, *, hidden: bool
+    field: Float32[np.ndarray, "nx ny nz"], unknown: Bool[np.ndarray, "nx ny nz"], grid: Grid, foot: Foot
 ) -> Float32[np.ndarray, "nx ny nz"]:
-    """What is hidden below continues the cross-section above it; the last voxels above the floor always do."""
+    """What is hidden below continues the cross-section above it; the last voxels above a support always do."""
     field = field.copy()
-    near_floor = grid.axis_m(1) < grid.box.low[1] + 2 * grid.spacing_m
+    near_foot = grid.axis_m(1) < foot.bottom_m + _CONTACT_VOXELS * grid.spacing_m
     for j in range(grid.shape[1] - 2, -1, -1):
         continued = np.maximum(field[:, j], field[:, j + 1])
-        if near_floor[j]:
+        if near_foot[j]:
             field[:, j] = continued
-        elif hidden:
-            field[:, j] = np.where(evidence.unknown[:, j], continued, field[:, j])
+        elif foot.hidden:
+            field[:, j] = np.where(unknown[:, j], continued, field[:, j])
     return field
 
 

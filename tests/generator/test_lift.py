@@ -62,8 +62,14 @@ def test_is_a_solid(shape) -> None:
 
 def test_keeps_to_its_box(shape) -> None:
     name, truth, volume, asset = shape
-    voxel_m = np.ptp(truth.bounds, axis=0).max() / VOXELS
-    np.testing.assert_allclose(placed(volume, asset).bounds, truth.bounds, atol=2.5 * voxel_m, err_msg=name)
+    size_m = np.ptp(truth.bounds, axis=0).max()
+    voxel_m = size_m / VOXELS
+    seen = volume.depth.points_world()[volume.mask]
+    bounds = placed(volume, asset).bounds
+    assert (bounds[0] < seen.min(axis=0) + voxel_m).all()
+    assert (bounds[1] > seen.max(axis=0) - voxel_m).all()
+    # A twentieth for the sides that nobody sees.
+    np.testing.assert_allclose(bounds, truth.bounds, atol=0.05 * size_m, err_msg=name)
 
 
 def test_covers_its_mask(shape) -> None:
@@ -114,8 +120,8 @@ def test_texture_shows_the_object_only(shape) -> None:
 def test_is_not_mirrored() -> None:
     (volume,) = render({1: ELL})
     mesh = lifted(volume)
-    assert inside(mesh, np.array([0.45, 0.15, -2.7]))[0]
-    assert not inside(mesh, np.array([-0.45, 0.15, -2.7]))[0]
+    assert inside(mesh, np.array([0.45, 0.15, -2.6]))[0]
+    assert not inside(mesh, np.array([-0.45, 0.15, -2.6]))[0]
 
 
 def test_what_is_seen_through_is_empty() -> None:
@@ -130,7 +136,7 @@ def test_what_is_seen_through_is_empty() -> None:
 
 
 def test_foot_behind_an_occluder_reaches_the_floor() -> None:
-    cabinet, crate = box((-0.3, 0, -3.6), (0.3, 1.2, -3.2)), box((-0.6, 0, -2.4), (0.6, 0.35, -2.2))
+    cabinet, crate = box((-0.3, 0, -3.6), (0.3, 1.2, -3.2)), box((-0.6, 0, -2.4), (0.6, 0.6, -2.2))
     volume = render({1: cabinet, 2: crate})[0]
     (asset,) = generate(volume)
     assert abs(placed(volume, asset).bounds[0, 1]) < 0.01
@@ -144,8 +150,8 @@ def test_stands_on_the_table_not_on_the_floor() -> None:
 
 
 def test_foot_hidden_on_a_table_ends_on_the_table() -> None:
-    cup = box((-0.15, 0.72, -2.6), (0.15, 0.85, -2.55))
-    volume = render({1: TABLE, 2: VASE, 3: cup})[1]
+    vase, cup = box((-0.1, 0.72, -3.15), (0.1, 1.1, -3.0)), box((-0.15, 0.72, -2.6), (0.15, 0.95, -2.55))
+    volume = render({1: TABLE, 2: vase, 3: cup})[1]
     assert abs(lifted(volume).bounds[0, 1] - 0.72) < 0.04
 
 
@@ -239,7 +245,9 @@ def test_camera_turned_sideways_changes_nothing_in_the_world() -> None:
     """The same room from a rolled camera: the box stays upright."""
     from pixal3d_scene.frames import world_from_level_camera
 
-    rolled = CAMERA.at(world_from_level_camera(height_m=1.4, pitch_rad=float(np.radians(18)), roll_rad=float(np.radians(12))))
+    rolled = CAMERA.at(
+        world_from_level_camera(height_m=1.4, pitch_rad=float(np.radians(18)), roll_rad=float(np.radians(12)))
+    )
     (volume,) = render({1: CRATE}, rolled)
     np.testing.assert_allclose(lifted(volume).bounds, CRATE.bounds, atol=0.03)
 
