@@ -21,10 +21,12 @@ from ..progress import Progress
 from .lift_box import Box, complete_box, deepest_box, visible_box
 from .lift_evidence import plan_grid
 from .lift_foot import find_foot
+from .lift_sheet import lift_sheet
 from .lift_texture import paint
 from .lift_view import look_at_object
 from .lift_visible import believed_pixels, points_at, surroundings_world
 from .lift_volume import Solid, complete_solid
+from .lift_walls import cut_at_walls
 
 # Fewer visible points than this say nothing about a shape.
 FEWEST_POINTS = 24
@@ -79,11 +81,14 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
     view = look_at_object(volume, believed, _region_px(volume, deepest_box(seen_box, camera.centre_world)))
     box = complete_box(seen_box, seen_world, surroundings_world(volume), view)
     grid = plan_grid(box, voxels=voxels, finest_m=pixel_m)
-    solid = complete_solid(view, grid, foot)
-    if not (solid.field > 0).any():
-        raise StageFailed("generate", "it has no thickness above what it lies on", object_name=volume.name)
-    mesh_world = simplify_closed(_surface_world(solid), max_faces)
-    textured_world, material = paint(mesh_world, volume, view, solid, texture_px=texture_px)
+    solid = cut_at_walls(complete_solid(view, grid, foot), volume.room, seen_world)
+    notes = _notes(volume, believed, solid, foot.hidden)
+    if (solid.field > 0).any():
+        mesh_world = simplify_closed(_surface_world(solid), max_faces)
+        textured_world, material = paint(mesh_world, volume, view, solid, texture_px=texture_px)
+    else:
+        notes = ("It has no thickness above what it lies on; it became a thin slab.",)
+        textured_world, material = lift_sheet(volume, believed, max_faces=max_faces, texture_px=texture_px)
     mesh_obj, scale_m, distance_obj = _into_cube(textured_world, volume)
     return ObjectAsset(
         mask_value=volume.instance.mask_value,
@@ -93,7 +98,7 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
         expected_scale_m=scale_m,
         generator=Lift.name,
         status="lifted",
-        notes=_notes(volume, believed, solid, foot.hidden),
+        notes=notes,
     )
 
 

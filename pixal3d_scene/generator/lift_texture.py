@@ -64,8 +64,8 @@ def paint(
     textured = Mesh(vertices=points_world, faces=corners.reshape(-1, 3), uv=photo_px)
     textured = _without_bridges(textured, chart == nearest, view)
     assert textured.uv is not None
-    uv = _uv_in_crop(textured.uv, volume)
-    picture = _picture(volume, texture_px)
+    uv = uv_in_crop(textured.uv, volume)
+    picture = crop_picture(volume, texture_px)
     return Mesh(vertices=textured.vertices, faces=textured.faces, uv=uv), Material(base_colour=picture)
 
 
@@ -149,13 +149,13 @@ def _without_bridges(mesh: Mesh, hidden: Bool[np.ndarray, "F"], view: ObjectView
     )
 
 
-def _uv_in_crop(photo_px: Float[np.ndarray, "n 2"], volume: CropVolume) -> Float[np.ndarray, "n 2"]:
+def uv_in_crop(photo_px: Float[np.ndarray, "n 2"], volume: CropVolume) -> Float[np.ndarray, "n 2"]:
     """Photo pixels to the crop's texture coordinates (v down)."""
     homogeneous = np.concatenate([photo_px, np.ones((len(photo_px), 1))], axis=1) @ volume.A_crop_from_photo.T
     return np.clip(homogeneous[:, :2] / homogeneous[:, 2:] / volume.rgba.shape[0], 0, 1)
 
 
-def _picture(volume: CropVolume, texture_px: int) -> UInt8[np.ndarray, "s s 3"]:
+def crop_picture(volume: CropVolume, texture_px: int) -> UInt8[np.ndarray, "s s 3"]:
     """The crop, no larger than the photo's own pixels; the object's colours go on outside its mask."""
     from PIL import Image
     from scipy.ndimage import distance_transform_edt, maximum_filter
