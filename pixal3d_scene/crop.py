@@ -8,7 +8,7 @@ exactly and the generated object has one unknown left, its distance, which is al
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -23,7 +23,6 @@ from .errors import StageFailed
 from .frames import look_along
 from .instances import Instance, Instances
 from .photo import Photo
-from .room import Room
 
 CropMode = Literal["exact", "naive"]
 
@@ -35,8 +34,7 @@ class CropVolume:
     rgba: the picture for the generator; alpha is the object's mask. camera: the crop camera, with its own
     pose in the world. R_cropcam_from_cam: from the photo's camera. A_crop_from_photo: homography on pixels.
     mask, photo_rgb, depth: of the oriented photo, shared between the volumes of a scene, for generators that
-    work from geometry. label_map: which other object hides or supports this one. room: the shell, which no
-    object reaches through.
+    work from geometry. label_map: which other object hides or supports this one.
     """
 
     instance: Instance
@@ -48,7 +46,6 @@ class CropVolume:
     photo_rgb: UInt8[np.ndarray, "H W 3"]
     label_map: UInt16[np.ndarray, "H W"]
     depth: Depth
-    room: Room | None = None
 
     def __post_init__(self) -> None:
         freeze(self, "rgba", "A_crop_from_photo", "mask", "photo_rgb", "label_map")
@@ -67,7 +64,6 @@ def plan_crops(
     photo: Photo,
     instances: Instances,
     depth: Depth,
-    room: Room | None = None,
     *,
     size_px: int,
     margin: float,
@@ -77,8 +73,7 @@ def plan_crops(
 
     margin: half-side of the crop over half-extent of the mask (Pixal3D was trained with 1.1).
     """
-    volumes = (_plan_crop(photo, instances, depth, item, size_px, margin, mode) for item in instances.items)
-    return tuple(replace(volume, room=room) for volume in volumes)
+    return tuple(_plan_crop(photo, instances, depth, item, size_px, margin, mode) for item in instances.items)
 
 
 def _plan_crop(

@@ -102,7 +102,7 @@ def reconstruct(
     )
     room = fit_room(depth, instances)
     crop = settings.crop
-    volumes = plan_crops(photo, instances, depth, room, size_px=crop.size_px, margin=crop.margin, mode=crop.mode)
+    volumes = plan_crops(photo, instances, depth, size_px=crop.size_px, margin=crop.margin, mode=crop.mode)
     assets = store.keep_assets(volumes, lambda missing: generate(missing, models, settings, progress))
     placements = _tell(progress, "place", lambda: solve_layout(assets, volumes, room, snap_m=settings.layout.snap_m))
     scene = build_scene(photo, instances, depth, room, assets, placements)

@@ -26,7 +26,6 @@ from .lift_texture import paint
 from .lift_view import look_at_object
 from .lift_visible import believed_pixels, points_at, surroundings_world
 from .lift_volume import Solid, complete_solid
-from .lift_walls import cut_at_walls
 
 # Fewer visible points than this say nothing about a shape.
 FEWEST_POINTS = 24
@@ -81,7 +80,7 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
     view = look_at_object(volume, believed, _region_px(volume, deepest_box(seen_box, camera.centre_world)))
     box = complete_box(seen_box, seen_world, surroundings_world(volume), view)
     grid = plan_grid(box, voxels=voxels, finest_m=pixel_m)
-    solid = cut_at_walls(complete_solid(view, grid, foot), volume.room, seen_world)
+    solid = complete_solid(view, grid, foot)
     notes = _notes(volume, believed, solid, foot.hidden)
     if (solid.field > 0).any():
         mesh_world = simplify_closed(_surface_world(solid), max_faces)
