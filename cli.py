@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -105,7 +105,8 @@ def run(
             raise InputError("--masks, --depth and --camera belong to one photo; run the photos one by one.")
         given = GivenFiles(masks=masks, depth=depth, camera=camera, fov_deg=fov, camera_height_m=camera_height)
         if dry_run:
-            plans = [plan_room(p, f, settings, given) for p, f in zip(found, folders, strict=True)]
+            again = redo.value if redo else None
+            plans = [plan_room(p, f, settings, given, redo=again) for p, f in zip(found, folders, strict=True)]
             _print_json(plans[0] if len(plans) == 1 else plans) if as_json else _print_plans(plans)
             return
         runs, errors = [], []
@@ -131,7 +132,7 @@ def run(
             failed = [{"photo": str(p), "error": str(e)} for p, e in errors]
             _print_json(documents[0] if len(found) == 1 else {"runs": documents, "failed": failed})
         if errors:
-            raise errors[0][1]
+            raise max((error for _, error in errors), key=_exit_code)
         if any(r.fell_back for r in runs):
             raise typer.Exit(5)
 
@@ -149,8 +150,8 @@ def demo(
         with _progress("example room", show=not quiet) as progress:
             done = run_demo(out, _settings("embedded", Quality.standard), progress=progress)
         _print_run(done, quiet=quiet, verbose=verbose)
-        print(f"\nOpen {done.folder / 'report.html'} in a browser,")
-        print(f"or {done.folder / 'scene.glb'} in Blender, Godot, Unity, Unreal or any glTF viewer.")
+        _say(f"\nOpen {done.folder / 'report.html'} in a browser,")
+        _say(f"or {done.folder / 'scene.glb'} in Blender, Godot, Unity, Unreal or any glTF viewer.")
 
 
 @app.command()
@@ -169,7 +170,7 @@ def inspect(
             return
         _print_objects(facts["objects"])
         for note in facts["notes"]:
-            print(f"- {note}")
+            _say(f"- {note}")
 
 
 @app.command()
@@ -184,7 +185,7 @@ def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
         else:
             for check in checks:
                 remedy = f"  -> {check.remedy}" if check.remedy else ""
-                print(f"{check.state:8} {check.name:22} {check.value}{remedy}")
+                _say(f"{check.state:8} {check.name:22} {check.value}{remedy}")
         if any(c.state == "missing" for c in checks):
             raise typer.Exit(3)
 
@@ -231,26 +232,22 @@ def _settings(
 @contextmanager
 def _exit_codes(verbose: bool) -> Iterator[None]:
     """The one place where errors become exit codes."""
-    from pixal3d_scene import errors
+    from pixal3d_scene.errors import SceneError
 
-    codes = {errors.InputError: 2, errors.BackendMissing: 3, errors.StageFailed: 4, errors.OutputError: 4}
     try:
         yield
-    except errors.SceneError as error:
+    except SceneError as error:
         if verbose:
             import traceback
 
             traceback.print_exc()
         _remark(f"error: {error}")
-        raise typer.Exit(next((c for kind, c in codes.items() if isinstance(error, kind)), 4)) from error
+        raise typer.Exit(_exit_code(error)) from error
     except KeyboardInterrupt:
         _remark("interrupted; finished stages are kept, run the same command again to go on.")
         raise typer.Exit(130) from None
     except typer.Exit:
         raise
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
     except Exception as error:
         # A mistake of ours: still one sentence, and the trace for those who ask.
         if verbose:
@@ -261,21 +258,28 @@ def _exit_codes(verbose: bool) -> Iterator[None]:
         raise typer.Exit(4) from error
 
 
+def _exit_code(error: Exception) -> int:
+    from pixal3d_scene import errors
+
+    codes = {errors.InputError: 2, errors.BackendMissing: 3}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), 4)
+
+
 @contextmanager
 def _progress(title: str, *, show: bool) -> Iterator[Progress]:
     """A Rich bar on stderr with the time left; silent where nobody looks."""
     from pixal3d_scene.progress import Silent
 
-    if not show or not sys.stderr.isatty():
+    if not show or not _is_terminal(sys.stderr):
         yield Silent()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -311,7 +315,7 @@ def _run_facts(run: RoomRun) -> dict[str, Any]:
 
 def _print_run(run: RoomRun, *, quiet: bool, verbose: bool) -> None:
     state = "is up to date" if run.resumed else f"{len(run.objects)} objects in {run.seconds:.1f} s"
-    print(f"{run.folder}: {state}")
+    _say(f"{run.folder}: {state}")
     if quiet:
         return
     _print_objects(run.objects)
@@ -336,8 +340,8 @@ def _print_objects(objects: Any) -> None:
 def _print_plans(plans: list[dict[str, Any]]) -> None:
     for plan in plans:
         stages = ", ".join(f"{name}: {what}" for name, what in plan["stages"].items())
-        print(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
-        print(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")
+        _say(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
+        _say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")
 
 
 def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -348,15 +352,36 @@ def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     # A pipe has no width: rows must not be folded there.
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
+    console = Console(width=None if _is_terminal(sys.stdout) else 240)
+    with console.capture() as table_text:
+        console.print(table)
+    _say(table_text.get().rstrip("\n"))
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1))
+    _say(json.dumps(value, indent=1))
+
+
+def _say(text: str) -> None:
+    _write(text, sys.stdout)
 
 
 def _remark(text: str) -> None:
-    print(text, file=sys.stderr)
+    _write(text, sys.stderr)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    """A reader that has left, or was never there, must neither stop a job nor change its exit code."""
+    if stream is None:
+        return
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def main() -> None:

@@ -47,7 +47,8 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
     camera, pose_known = None, False
     if files.camera is not None:
         given_camera = read_camera(files.camera, photo.size_px)
-        camera, pose_known, notes = given_camera.camera, given_camera.pose_known, given_camera.notes
+        camera, pose_known = given_camera.camera, given_camera.pose_known
+        notes = (*given_camera.notes, *_overruled(files, pose_known=pose_known))
     segmenter = depth = None
     if files.masks is not None:
         read_masks(files.masks, photo.size_px)
@@ -64,3 +65,13 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
         camera_height_m=files.camera_height_m,
     )
     return Given(segmenter=segmenter, depth=depth, known=known, notes=notes)
+
+
+def _overruled(files: GivenFiles, *, pose_known: bool) -> tuple[str, ...]:
+    """What the camera file says wins over the flags that say the same."""
+    notes = []
+    if files.fov_deg is not None:
+        notes.append(f"--fov {files.fov_deg:g} is not used: the camera file has the focal length.")
+    if files.camera_height_m is not None and pose_known:
+        notes.append(f"--camera-height {files.camera_height_m:g} is not used: the camera file has the pose.")
+    return tuple(notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import platform
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 from PIL import Image
 
 from pixal3d_scene import __version__
@@ -61,29 +63,36 @@ def run_room(
     are kept. Raises InputError before anything is written, OutputError with the folder left as it was.
     """
     started = time.perf_counter()
+    if redo is not None and only:
+        raise InputError("--redo makes a stage again for all objects and --only for some; give one of them.")
     photo = read_photo(photo_path, max_megapixels=settings.photo.max_megapixels)
     given = read_given(given_files or GivenFiles(), photo, settings.depth)
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out)
-    if only and not folder.has("generate", keys["generate"]):
-        raise InputError(
-            f"--only needs a finished run with the same settings in {out}; run the same command without it first."
-        )
-    if redo is not None or only:
-        folder.forget(redo or "place")
-    if folder.has("export", keys["export"]) and not only:
-        return _finished(folder, started)
-    return _reconstruct(photo, models, settings, given, folder, keys, only, progress, started)
+    with folder.locked():
+        if only and not folder.has("generate", keys["generate"]):
+            raise InputError(
+                f"--only needs a finished run with the same settings in {out}; run the same command without it first."
+            )
+        if redo is not None or only:
+            folder.forget(redo or "place")
+        if folder.has("export", keys["export"]):
+            return _finished(folder, started)
+        return _reconstruct(photo, models, settings, given, folder, keys, only, progress, started)
 
 
-def plan_room(photo_path: Path, out: Path, settings: Settings, given_files: GivenFiles) -> dict[str, Any]:
+def plan_room(
+    photo_path: Path, out: Path, settings: Settings, given_files: GivenFiles, *, redo: str | None = None
+) -> dict[str, Any]:
     """What `run_room` would do, as plain facts; writes nothing."""
     photo = read_photo(photo_path, max_megapixels=settings.photo.max_megapixels)
     given = read_given(given_files, photo, settings.depth)
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out)
+    if redo is not None:
+        folder.forget(redo)
     return {
         "photo": photo.file_name,
         "size_px": list(photo.size_px),
@@ -100,14 +109,23 @@ def find_photos(paths: list[Path]) -> list[Path]:
     """Photo files of a list of files and folders; raises InputError where a folder has none."""
     photos: list[Path] = []
     for path in paths:
-        if not path.is_dir():
-            photos.append(path)
-            continue
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
+        try:
+            # os.path.isdir: what cannot be looked at is no folder, and reading it says why.
+            if not os.path.isdir(path):
+                photos.append(path)
+                continue
+            inside = sorted(p for p in path.iterdir() if _is_photo(p))
+        except OSError as error:
+            raise InputError(f"The folder {path} cannot be read ({error.strerror}); check its permissions.") from error
         if not inside:
             raise InputError(f"The folder {path} has no photos ({', '.join(PHOTO_SUFFIXES)}); give another one.")
         photos += inside
     return photos
+
+
+def _is_photo(path: Path) -> bool:
+    """Hidden files are none: macOS leaves ._NAME.jpg beside NAME.jpg on foreign disks."""
+    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def run_folders(photos: list[Path], out: Path) -> list[Path]:
@@ -153,6 +171,7 @@ def _reconstruct(
     exported = time.perf_counter()
     progress.start("export", 1)
     notes = (*photo.notes, *given.notes, *result.instances.notes, *result.depth.notes, *result.room.notes)
+    notes = (*notes, *_depth_png_notes(result))
     files = _files(result, settings, notes, _stage_records(folder, store))
     folder.manifest["versions"] = _versions()
     folder.manifest["settings"] = settings.model_dump()
@@ -217,9 +236,20 @@ def _instances_png(result: Reconstruction) -> bytes:
 
 
 def _depth_png(result: Reconstruction) -> bytes:
-    depth = result.depth
-    millimetres = np.where(depth.valid, np.clip(depth.z_m * 1000, 1, 65535), 0)
+    millimetres = np.where(_fits_depth_png(result), result.depth.z_m * 1000, 0)
     return _png(Image.fromarray(millimetres.round().astype(np.uint16)))
+
+
+def _depth_png_notes(result: Reconstruction) -> tuple[str, ...]:
+    left_out = int((result.depth.valid & ~_fits_depth_png(result)).sum())
+    if not left_out:
+        return ()
+    return (f"{left_out} depth values are outside 1 mm to 65.535 m; depth.png, 16 bit, has 0 (not known) there.",)
+
+
+def _fits_depth_png(result: Reconstruction) -> Bool[np.ndarray, "H W"]:
+    z_m = result.depth.z_m
+    return result.depth.valid & (z_m > 0.0005) & (z_m < 65.5355)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .arrays import freeze
 from .errors import InputError
@@ -49,14 +51,7 @@ class Photo:
 
 def read_photo(path: Path, *, max_megapixels: float = 50.0) -> Photo:
     """Read a photo file; raises InputError with the reason and the remedy if it cannot be used."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the name.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, expected a photo file.")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+    data = read_file(path, name=str(path))
     image = open_image(data, path, max_megapixels=max_megapixels)
     notes: list[str] = []
     with _damage_refused(path):
@@ -64,8 +59,10 @@ def read_photo(path: Path, *, max_megapixels: float = 50.0) -> Photo:
         if n_frames > 1:
             notes.append(f"{path.name} has {n_frames} frames; the first one is used.")
             image.seek(0)
+        if _has_16_bit_colours(data):
+            notes.append("The photo's 16-bit colours were brought to 8 bit.")
         oriented, focal_mm = _apply_exif(image, notes)
-    rgb = _as_rgb(oriented, notes)
+    rgb = _as_rgb(_in_srgb(oriented, notes), notes)
     if min(rgb.size) < SMALLEST_SIDE_PX:
         raise InputError(
             f"{path} is {rgb.width} x {rgb.height} px, smaller than {SMALLEST_SIDE_PX} px; use a larger photo."
@@ -74,16 +71,35 @@ def read_photo(path: Path, *, max_megapixels: float = 50.0) -> Photo:
     focal_px = None if focal_mm is None else focal_mm / _DIAGONAL_35MM_MM * float(np.hypot(*rgb.size))
     return Photo(
         rgb=np.array(rgb, dtype=np.uint8),
-        file_name=path.name,
+        # A name that is no valid UTF-8 could not be written into JSON or HTML.
+        file_name=os.fsencode(path.name).decode("utf-8", "replace"),
         sha256=hashlib.sha256(data).hexdigest(),
         focal_px=focal_px,
         notes=tuple(notes),
     )
 
 
+def read_file(path: Path, *, name: str) -> bytes:
+    """The content of a file of the user's, called `name` in the InputError.
+
+    A pipe or a device is refused: it may never end, and it could not be read a second time.
+    """
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise InputError(f"{name} is a folder; give a file.")
+        if not stat.S_ISREG(kind):
+            raise InputError(f"{name} is a pipe or a device; give a file.")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{name} does not exist; check the name.") from error
+    except OSError as error:
+        raise InputError(f"{name} cannot be read ({error.strerror}); check its name and permissions.") from error
+
+
 def open_image(data: bytes, path: Path, *, max_megapixels: float) -> Image.Image:
     """Decode image bytes completely, with a limit on the size checked before anything is decoded."""
-    with _damage_refused(path):
+    with _damage_refused(path), _own_size_limit():
         image = Image.open(io.BytesIO(data))
         megapixels = image.width * image.height / 1e6
         if megapixels > max_megapixels:
@@ -96,6 +112,16 @@ def open_image(data: bytes, path: Path, *, max_megapixels: float) -> Image.Image
 
 
 @contextmanager
+def _own_size_limit() -> Iterator[None]:
+    """Pillow's own limit is off: it would refuse what `max_megapixels` allows."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextmanager
 def _damage_refused(path: Path) -> Iterator[None]:
     """Whatever a decoder raises on the bytes of `path` becomes an InputError; its warnings are dropped."""
     try:
@@ -104,10 +130,6 @@ def _damage_refused(path: Path) -> Iterator[None]:
             yield
     except (InputError, MemoryError):
         raise
-    except Image.DecompressionBombError as error:
-        raise InputError(
-            f"{path} claims an enormous size ({error}); shrink it or raise the limit with --max-megapixels."
-        ) from error
     except UnidentifiedImageError as error:
         raise InputError(
             f"{path} is not a picture that can be read; give a JPEG, PNG, WebP, TIFF, GIF or BMP file."
@@ -130,14 +152,34 @@ def _apply_exif(image: Image.Image, notes: list[str]) -> tuple[Image.Image, floa
     return oriented, focal_mm
 
 
+def _in_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Phones save colours of wider spaces, such as Display P3, with the profile that says so."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = ImageCms.getProfileDescription(source).strip()
+        if name.startswith("sRGB"):
+            return image
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
+    except (ImageCms.PyCMSError, OSError):
+        notes.append("The photo's colour profile is damaged; its colours are taken as sRGB.")
+        return image
+    notes.append(f"The photo's colours were converted to sRGB from its profile ({name}).")
+    return converted or image
+
+
 def _as_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     """Any Pillow mode as 8-bit RGB, remembering what was done."""
     if image.mode == "RGB":
         return image
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max() > 255 else 255.0
-        notes.append("The photo's 16-bit grey values were brought to 8 bit.")
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        # What white is, the file does not say; floating point pictures usually go from 0 to 1.
+        top = next((t for t in (1.0, 255.0) if values.max() <= t and (t > 1 or image.mode == "F")), 65535.0)
+        kind = "floating point" if image.mode == "F" else "16-bit grey"
+        notes.append(f"The photo's {kind} values were brought to 8 bit, {top:g} as white.")
         return Image.fromarray(np.clip(values / top * 255, 0, 255).round().astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
@@ -147,6 +189,12 @@ def _as_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
         return Image.alpha_composite(white, rgba).convert("RGB")
     notes.append(f"The photo's colour mode {image.mode} was converted to RGB.")
     return image.convert("RGB")
+
+
+def _has_16_bit_colours(data: bytes) -> bool:
+    """Pillow keeps the upper 8 bits of colour pictures and says so only in the layout of what it decodes."""
+    with _own_size_limit(), Image.open(io.BytesIO(data)) as header:
+        return header.mode in ("RGB", "RGBA") and any(";16" in str(tile[3]) for tile in header.tile)
 
 
 def _focal_length_mm(exif: Image.Exif) -> float | None:

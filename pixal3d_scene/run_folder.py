@@ -7,6 +7,7 @@ and renamed when complete; the manifest says of each stage which key its files w
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import resource
@@ -14,8 +15,9 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from .asset import ObjectAsset
@@ -28,6 +30,9 @@ T = TypeVar("T")
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+# Files whose names other programs use too: where no run wrote them, they are the user's own.
+_PRODUCTS = ("scene.glb", "scene.json", "instances.png", "depth.png", "report.html", "report.json")
+_TEMPORARY_SUFFIX = ".partial"
 _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "segment": (pack_instances, unpack_instances),
     "depth": (pack_depth, unpack_depth),
@@ -50,10 +55,62 @@ class RunFolder:
             return fresh
         try:
             manifest: dict[str, Any] = json.loads(file.read_text())
-            same = manifest.get("schema") == SCHEMA and isinstance(manifest["stages"], dict)
-        except (OSError, ValueError, KeyError, AttributeError):
+            names = [*manifest["files"], *(name for entry in manifest["stages"].values() for name in entry["files"])]
+            same = manifest["schema"] == SCHEMA and all(_is_inside(name) for name in names)
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
             return fresh
         return manifest if same else fresh
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The folder for one run alone, with the manifest as it is now.
+
+        Raises OutputError where another run writes to it, InputError where it holds somebody else's files.
+        """
+        is_new = not self.path.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise self._output_error(error) from error
+        try:
+            self._lock(handle)
+            self.manifest = self._read_manifest()
+            self._refuse_foreign_files()
+            self._remove_left_overs()
+            yield
+        finally:
+            os.close(handle)
+            if is_new:  # nothing was written: leave no empty folder
+                with suppress(OSError):
+                    self.path.rmdir()
+
+    def _lock(self, handle: int) -> None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"Another run is writing to {self.path}; wait for it, or choose another folder with -o."
+            ) from error
+        except OSError:  # some network file systems have no locks: then it is up to the user
+            return
+
+    def _refuse_foreign_files(self) -> None:
+        if (self.path / MANIFEST).exists():
+            return
+        foreign = [name for name in _PRODUCTS if (self.path / name).exists()]
+        if foreign:
+            raise InputError(
+                f"{self.path} already holds {', '.join(foreign)}, which no run of this program wrote; "
+                "choose another folder with -o."
+            )
+
+    def _remove_left_overs(self) -> None:
+        """What a killed run left of files that it had not finished."""
+        for folder in (".", "objects", "crops", "stages", "stages/objects"):
+            for file in (self.path / folder).glob(f".*{_TEMPORARY_SUFFIX}"):
+                with suppress(OSError):
+                    file.unlink()
 
     def has(self, stage: str, key: str) -> bool:
         """Was this stage finished with this key, and are its files still there?"""
@@ -74,8 +131,12 @@ class RunFolder:
         try:
             for name, data in files.items():
                 target = self.path / name
+                if target.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, f"{target} is a folder")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                handle, temporary_name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+                handle, temporary_name = tempfile.mkstemp(
+                    prefix=f".{target.name}.", suffix=_TEMPORARY_SUFFIX, dir=target.parent
+                )
                 temporary.append((Path(temporary_name), target))
                 with os.fdopen(handle, "wb") as file:
                     file.write(data)
@@ -182,6 +243,12 @@ class RunFolderStore:
             return unpack((self.folder.path / name).read_bytes())
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
+
+
+def _is_inside(name: str) -> bool:
+    """A manifest may come from elsewhere, and what it lists is deleted when it is stale."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def peak_memory_bytes() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from room_on_disk import RoomOnDisk, write_room_on_disk
 from typer.testing import CliRunner
 
 from cli import app
+from pixal3d_scene.run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAFT = ["--quality", "draft"]
@@ -223,31 +225,49 @@ def test_help_is_fast_and_light() -> None:
 
 def test_interrupt_leaves_no_half_file(room: RoomOnDisk, tmp_path: Path) -> None:
     out = tmp_path / "run"
+    # The stage that is interrupted waits, so that a slow or a fast machine cannot miss it.
+    code = (
+        f"import signal, sys, time; sys.path.insert(0, {str(ROOT)!r}); import cli, pixal3d_scene.reconstruction as r; "
+        # A shell's background jobs, and so the tests in one, ignore the signal.
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "r.solve_layout = lambda *a, **k: time.sleep(120); cli.main()"
+    )
     process = subprocess.Popen(
-        [
-            sys.executable,
-            str(ROOT / "cli.py"),
-            "run",
-            str(room.photo),
-            "-o",
-            str(out),
-            *room.given,
-            "--quality",
-            "high",
-        ],
+        [sys.executable, "-c", code, "run", str(room.photo), "-o", str(out), *room.given, *DRAFT],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    deadline = time.monotonic() + 60
-    while not (out / "stages" / "depth.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    deadline = time.monotonic() + 120
+    while "generate" not in RunFolder(out).manifest["stages"] and time.monotonic() < deadline:
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr.decode()
     assert b"again" in stderr
     assert not (out / "scene.glb").exists()
     assert list(out.rglob(".*")) == []
+
+
+@pytest.mark.parametrize("where", ["segment", "generate", "build_scene"])
+def test_an_interrupted_run_goes_on(
+    room: RoomOnDisk, finished: Path, tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pixal3d_scene import reconstruction
+    from pixal3d_scene.frontend.given import GivenMasks
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    command = ("run", str(room.photo), "-o", str(out), *room.given, *DRAFT)
+    with monkeypatch.context() as patch:
+        patch.setattr(GivenMasks if where == "segment" else reconstruction, where, interrupt)
+        assert invoke(*command).exit_code == 130
+    assert not (out / "scene.glb").exists()
+    assert list(out.rglob(".*")) == []
+    assert invoke(*command).exit_code == 0
+    assert (out / "scene.glb").read_bytes() == (finished / "scene.glb").read_bytes()
 
 
 def test_full_disk_is_said_and_the_folder_is_consistent(room: RoomOnDisk, tmp_path: Path) -> None:
@@ -279,3 +299,50 @@ def test_output_that_cannot_be_written(room: RoomOnDisk, tmp_path: Path, out: st
     result = invoke("run", str(room.photo), "-o", target, *room.given, *DRAFT)
     assert result.exit_code == 4, result.output
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_the_users_own_files_survive_a_run_into_their_folder(room: RoomOnDisk, tmp_path: Path) -> None:
+    (tmp_path / "room.png").write_bytes(room.photo.read_bytes())
+    (tmp_path / "instances.png").write_bytes(room.masks.read_bytes())
+    masks = tmp_path / "instances.png"
+    result = invoke("run", str(tmp_path / "room.png"), "-o", str(tmp_path), "--masks", str(masks), *DRAFT)
+    assert result.exit_code == 2, result.output
+    assert "instances.png" in result.stderr
+    assert masks.read_bytes() == room.masks.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["instances.png", "room.png"]
+
+
+def test_only_and_redo_exclude_each_other(room: RoomOnDisk, finished: Path) -> None:
+    result = invoke("run", str(room.photo), "-o", str(finished), *room.given, *DRAFT, "--only", "a", "--redo", "depth")
+    assert result.exit_code == 2
+    assert "--only" in result.stderr
+
+
+def test_dry_run_knows_what_redo_does(room: RoomOnDisk, finished: Path) -> None:
+    command = ("run", str(room.photo), "-o", str(finished), *room.given, *DRAFT, "--dry-run", "--json")
+    assert set(json.loads(invoke(*command).stdout)["stages"].values()) == {"keep"}
+    plan = json.loads(invoke(*command, "--redo", "generate").stdout)["stages"]
+    assert plan == {"segment": "keep", "depth": "keep", "generate": "run", "place": "run", "export": "run"}
+
+
+def test_the_worst_of_several_errors_decides_the_exit_code(room: RoomOnDisk, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("not a picture")
+    Image.new("RGB", (64, 48)).save(tmp_path / "black.png")  # nothing to segment: a stage fails
+    arguments = [str(tmp_path / "bad.jpg"), str(tmp_path / "black.png"), "-o", str(tmp_path / "out")]
+    result = invoke("run", *arguments, *DRAFT)
+    assert result.exit_code == 4, result.output
+
+
+@pytest.mark.parametrize("redirection", ["| true", ">&-", "2>&-"])
+def test_a_reader_that_left_does_not_end_the_job(room: RoomOnDisk, tmp_path: Path, redirection: str) -> None:
+    photos = [tmp_path / "a.png", tmp_path / "b.png"]
+    for photo in photos:
+        photo.write_bytes(room.photo.read_bytes())
+    config = tmp_path / "fast.toml"
+    config.write_text('[generate]\ngenerator = "box"\n')
+    arguments = [sys.executable, ROOT / "cli.py", "run", *photos, "-o", tmp_path / "out", *DRAFT, "--config", config]
+    line = f"{shlex.join(map(str, arguments))} {redirection}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "a" / "scene.glb").exists()
+    assert (tmp_path / "out" / "b" / "scene.glb").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -217,3 +218,56 @@ def test_refused_data(room: RoomOnDisk, tmp_path: Path, name: str, sentence: str
     assert sentence in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize("option", ["photo", "--masks", "--depth", "--camera"])
+def test_pipes_are_refused_at_once(room: RoomOnDisk, tmp_path: Path, option: str) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    out = tmp_path / "run"
+    arguments = [tmp_path / "pipe.png"] if option == "photo" else [room.photo, option, tmp_path / "pipe.png"]
+    result = run(*arguments, "-o", out)
+    assert result.exit_code == 2, result.output
+    assert "pipe or a device" in result.stderr
+    assert not out.exists()
+
+
+def test_a_name_that_the_file_system_refuses(tmp_path: Path) -> None:
+    result = run(tmp_path / ("a" * 300 + ".jpg"), "-o", tmp_path / "run")
+    assert result.exit_code == 2, result.output
+    assert "check its name" in result.stderr
+
+
+def test_a_name_that_is_no_utf8(room: RoomOnDisk, tmp_path: Path) -> None:
+    photo = tmp_path / os.fsdecode(b"caf\xe9.png")
+    photo.write_bytes(room.photo.read_bytes())
+    out = tmp_path / "run"
+    result = run(photo, "-o", out, *room.given)
+    assert result.exit_code == 0, result.output
+    assert json.loads((out / "scene.json").read_text())["photo"]["file"] == "caf\N{REPLACEMENT CHARACTER}.png"
+
+
+def test_hidden_files_in_a_folder_are_no_photos(tmp_path: Path) -> None:
+    (tmp_path / "._room.jpg").write_bytes(b"Mac OS X")
+    result = run(tmp_path, "-o", tmp_path / "run")
+    assert result.exit_code == 2, result.output
+    assert "has no photos" in result.stderr
+
+
+def test_flags_that_the_camera_file_overrules_are_noted(room: RoomOnDisk, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = run(room.photo, "-o", out, *room.given, "--fov", 90, "--camera-height", 3)
+    assert result.exit_code == 0, result.output
+    notes = " ".join(json.loads((out / "report.json").read_text())["notes"])
+    assert "--fov 90 is not used" in notes
+    assert "--camera-height 3 is not used" in notes
+
+
+def test_depth_beyond_16_bit_is_unknown_and_noted(room: RoomOnDisk, tmp_path: Path) -> None:
+    z_m = np.array(room.scene.depth.z_m)
+    z_m[:10] = 100.0
+    np.save(tmp_path / "far.npy", z_m)
+    out = tmp_path / "run"
+    result = run(room.photo, "-o", out, "--masks", room.masks, "--depth", tmp_path / "far.npy", "--camera", room.camera)
+    assert result.exit_code == 0, result.output
+    assert (np.array(Image.open(out / "depth.png"))[:10] == 0).all()
+    assert "1600 depth values" in (out / "report.json").read_text()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.photo import Photo, read_photo
@@ -234,6 +234,13 @@ def test_the_limit_on_megapixels_can_be_moved(tmp_path: Path) -> None:
         read_photo(tmp_path / "a.png", max_megapixels=0.89)
 
 
+def test_the_limit_of_the_decoder_is_not_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(Image.new("RGB", (1000, 900)), "PNG"))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)  # far below what --max-megapixels allows
+    assert read_photo(tmp_path / "a.png", max_megapixels=1.0).size_px == (1000, 900)
+    assert Image.MAX_IMAGE_PIXELS == 100_000
+
+
 fuzz = settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
@@ -265,3 +272,48 @@ def test_damaged_files_are_read_or_refused(kind: str, changes: list, cut: float,
         assert "room.jpg" in str(error)  # noqa: PT017 - reading a damaged file may succeed
     else:
         assert min(photo.size_px) >= 32
+
+
+def test_16_bit_colours_are_noted(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + row.tobytes() for row in (picture().astype(">u2") * 257))
+    header = struct.pack(">IIBBBBB", 64, 48, 16, 2, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    photo = read_bytes(tmp_path, png, "deep.png")
+    np.testing.assert_array_equal(photo.rgb, picture())
+    assert any("16-bit colours" in note for note in photo.notes)
+
+
+def test_floating_point_pictures_are_not_black(tmp_path: Path) -> None:
+    grey = np.linspace(0, 1, 48 * 64, dtype=np.float32).reshape(48, 64)
+    photo = read_bytes(tmp_path, encoded(Image.fromarray(grey), "TIFF"), "grey.tif")
+    assert photo.rgb.max() == 255
+    assert any("floating point" in note for note in photo.notes)
+
+
+def _swapped_profile() -> bytes:
+    """sRGB with red and blue exchanged: the entries of its tag table point to each other's numbers."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = profile.replace(b"rXYZ", b"????", 1).replace(b"bXYZ", b"rXYZ", 1).replace(b"????", b"bXYZ", 1)
+    start = profile.index(b"desc", 128 + 4)
+    offset, size = struct.unpack(">II", profile[start + 4 : start + 12])
+    text = profile[offset : offset + size]
+    return profile.replace(text, text.replace("sRGB".encode("utf-16-be"), "BGRs".encode("utf-16-be")))
+
+
+def test_colours_are_read_through_the_photos_profile(tmp_path: Path) -> None:
+    data = encoded(Image.fromarray(picture()), "PNG", icc_profile=_swapped_profile())
+    photo = read_bytes(tmp_path, data, "wide.png")
+    np.testing.assert_allclose(photo.rgb.astype(int), picture()[..., ::-1].astype(int), atol=3)
+    assert any("BGRs" in note for note in photo.notes)
+
+
+@pytest.mark.parametrize(("profile", "notes"), [("sRGB", 0), ("damaged", 1)])
+def test_srgb_and_damaged_profiles_leave_the_colours(tmp_path: Path, profile: str, notes: int) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = encoded(Image.fromarray(picture()), "PNG", icc_profile=srgb if profile == "sRGB" else srgb[:200])
+    photo = read_bytes(tmp_path, data, "a.png")
+    np.testing.assert_array_equal(photo.rgb, picture())
+    assert len(photo.notes) == notes

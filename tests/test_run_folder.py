@@ -62,7 +62,10 @@ def test_unknown_stage_is_refused(tmp_path: Path) -> None:
         RunFolder(tmp_path).forget("segmnet")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 99, "stages": {}}', '{"schema": 1, "stages": []}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"schema": 99, "stages": {}}', '{"schema": 1, "stages": []}', '{"schema": 1, "stages": {}}'],
+)
 def test_a_damaged_manifest_is_a_fresh_start(tmp_path: Path, content: str) -> None:
     (tmp_path / MANIFEST).write_text(content)
     assert RunFolder(tmp_path).manifest["stages"] == {}
@@ -86,3 +89,61 @@ def test_manifest_is_readable_json(tmp_path: Path) -> None:
     assert facts["schema"] == 1
     assert facts["stages"]["segment"]["seconds"] == 1.235
     assert facts["stages"]["segment"]["peak_memory_bytes"] > 1_000_000
+
+
+def test_a_folder_in_the_way_of_a_file_changes_nothing(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write({"a.txt": b"old"})
+    (tmp_path / "b.txt").mkdir()
+    with pytest.raises(OutputError, match=r"b\.txt"):
+        folder.write({"a.txt": b"new", "b.txt": b"new"})
+    assert (tmp_path / "a.txt").read_bytes() == b"old"
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    second = RunFolder(tmp_path).locked()
+    with RunFolder(tmp_path).locked(), pytest.raises(OutputError, match="Another run"):
+        second.__enter__()
+    with RunFolder(tmp_path).locked():
+        pass
+
+
+def test_the_lock_sees_what_another_run_wrote_meanwhile(tmp_path: Path) -> None:
+    late = RunFolder(tmp_path)
+    RunFolder(tmp_path).finish("segment", "key", [], seconds=0.0)
+    with late.locked():
+        assert late.has("segment", "key")
+
+
+def test_a_run_that_writes_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run").locked():
+        pass
+    assert not (tmp_path / "run").exists()
+
+
+def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "depth.png").write_bytes(b"the user's own")
+    with pytest.raises(InputError, match=r"depth\.png"), RunFolder(tmp_path).locked():
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["depth.png"]
+
+
+def test_left_overs_of_a_killed_run_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "objects").mkdir()
+    (tmp_path / "objects" / ".sofa_01.glb.abc.partial").write_bytes(b"half")
+    (tmp_path / ".mine").write_bytes(b"the user's own")
+    with RunFolder(tmp_path).locked():
+        pass
+    assert [p.name for p in tmp_path.rglob(".*")] == [".mine"]
+
+
+@pytest.mark.parametrize("name", ["../victim.txt", "{absolute}"])
+def test_a_foreign_manifest_deletes_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("precious")
+    run = tmp_path / "run"
+    run.mkdir()
+    listed = name.format(absolute=victim)
+    (run / MANIFEST).write_text(json.dumps({"schema": 1, "stages": {}, "files": [listed]}))
+    RunFolder(run).remove_stale(["scene.glb"])
+    assert victim.read_text() == "precious"

@@ -50,15 +50,19 @@ class SeenPictures:
 
 
 class Conditioner(nn.Module):
-    """Image encoder and upsampler, shared by all stages. Without `naf` only stages that do not use it work."""
+    """Image encoder and upsampler, shared by all stages.
 
-    def __init__(self, image_encoder: ImageEncoder, naf: Naf | None) -> None:
+    Without `naf` only stages that do not use it work; without `image_encoder` only `condition` works.
+    """
+
+    def __init__(self, image_encoder: ImageEncoder | None, naf: Naf | None) -> None:
         super().__init__()
         self.image_encoder, self.naf = image_encoder, naf
 
     @torch.no_grad()
     def see(self, squares: Sequence[UInt8[np.ndarray, "S S 3"]], size_px: int) -> SeenPictures:
         """Encode the views of one object at the size of a stage."""
+        assert self.image_encoder is not None, "seeing needs the image encoder"
         device = next(self.image_encoder.parameters()).device
         pictures = torch.stack([at_stage_size(square, size_px) for square in squares]).to(device)  # (V, 3, s, s)
         return SeenPictures(pictures=pictures, features=self.image_encoder(pictures))

@@ -28,6 +28,8 @@ from .shell import shell_surfaces
 
 CAMERA_NODE = "photo_camera"
 _NEAR_M = 0.05
+# glTF lets the far plane out, but without it Godot 3 takes 0 and Blender 1e12, where rounding loses whole surfaces.
+_FAR_M = 1000.0
 
 
 def scene_glb(scene: SceneGraph, *, photo: Photo, jpeg_quality: int, room_shell: bool) -> bytes:
@@ -98,6 +100,7 @@ def _perspective(camera: Camera) -> dict[str, float]:
         "yfov": 2 * math.atan(tan_half_y),
         "aspectRatio": float(tan_half_x / tan_half_y),
         "znear": _NEAR_M,
+        "zfar": _FAR_M,
     }
 
 

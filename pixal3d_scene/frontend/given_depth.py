@@ -14,7 +14,7 @@ from ..errors import InputError
 from .given_picture import check_size, open_picture_of_photo, read_bytes
 
 _NPZ_KEY = "depth"
-_FARTHEST_PLAUSIBLE_M = 200.0
+_NEAREST_PLAUSIBLE_M, _FARTHEST_PLAUSIBLE_M = 0.2, 200.0
 
 
 def read_depth(path: Path, camera: Camera) -> Depth:
@@ -44,9 +44,10 @@ def read_depth(path: Path, camera: Camera) -> Depth:
             f"{ignored} of {valid.size} depth values in {path.name} are zero, negative or not finite; ignored."
         )
     median_m = float(np.median(z_m[valid]))
-    if median_m > _FARTHEST_PLAUSIBLE_M:
+    if not _NEAREST_PLAUSIBLE_M < median_m < _FARTHEST_PLAUSIBLE_M:
+        amount = "too much" if median_m > _FARTHEST_PLAUSIBLE_M else "too little"
         notes.append(
-            f"The median depth in {path.name} is {median_m:.0f} m, too much for a room; "
+            f"The median depth in {path.name} is {median_m:.3g} m, {amount} for a room; "
             "NPY and NPZ are read as metres, PNG as millimetres."
         )
     return Depth(

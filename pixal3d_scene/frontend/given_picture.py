@@ -9,19 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import InputError
-from ..photo import open_image
+from ..photo import open_image, read_file
 
 
 def read_bytes(path: Path, *, what: str) -> bytes:
     """The content of a file of the user's; `what` names its role in the InputError."""
-    if not path.exists():
-        raise InputError(f"The {what} {path} does not exist; check the name.")
-    if path.is_dir():
-        raise InputError(f"The {what} {path} is a folder; give a file.")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"The {what} {path} cannot be read ({error.strerror}); check its permissions.") from error
+    return read_file(path, name=f"The {what} {path}")
 
 
 def open_picture_of_photo(path: Path, size_px: tuple[int, int], *, what: str) -> Image.Image:

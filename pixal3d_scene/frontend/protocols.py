@@ -15,7 +15,8 @@ from ..photo import Photo
 class KnownView:
     """What the user knows of the camera; each value wins over any estimate. None = not known.
 
-    camera: intrinsics, and the pose where `pose_known`. horizontal_fov_deg: of the oriented photo. camera_height_m: above the floor.
+    camera: intrinsics, and the pose where `pose_known`. horizontal_fov_deg: of the oriented photo.
+    camera_height_m: above the floor.
     """
 
     camera: Camera | None = None

@@ -98,7 +98,8 @@ def box_yaw_rad(points_world: Float[np.ndarray, "n 3"]) -> float:
     try:
         corners = footprint[ConvexHull(footprint).vertices]
     except QhullError:  # all points on one line
-        direction = np.ptp(footprint, axis=0)
+        along = np.lexsort(footprint.T)  # by z, then x: the ends of the line, with the sign of its slope
+        direction = footprint[along[-1]] - footprint[along[0]]
         return float(np.arctan2(-direction[1], direction[0]))
     sides = np.roll(corners, -1, axis=0) - corners
     # The smallest rectangle shares a side with the hull (Freeman and Shapira 1975).

@@ -51,7 +51,8 @@ def _slab_in_world(
     camera = volume.depth.camera
     seen_world = points_at(volume, *np.nonzero(believed))
     middle = seen_world.mean(axis=0)
-    normal = np.linalg.svd(seen_world[:: max(1, len(seen_world) // 2000)] - middle)[2][-1]  # of least squares' plane
+    sample = seen_world[:: max(1, len(seen_world) // 2000)]
+    normal = np.linalg.svd(sample - middle, full_matrices=False)[2][-1]  # of the plane of least squares
     if normal @ (camera.centre_world - middle) < 0:
         normal = -normal
     place_px = low_px[::-1] + slab.vertices[:, [1, 0]] * step_px + 0.5  # (x, y)

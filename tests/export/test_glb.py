@@ -227,6 +227,13 @@ def test_the_camera_stands_upright_where_the_photo_was_taken():
     assert T_world_from_gl[:3, 2] @ [0, 0, 1] > 0.9  # it looks along -z of the world
 
 
+def test_the_camera_has_a_far_plane_behind_everything():
+    # Without one Godot 3 reads 0 m (nothing is seen) and Blender 1e12 m (the ceiling is lost to rounding).
+    perspective = _read(_write(hand_made_scene())).cameras[0].perspective
+    assert 0 < perspective.znear < 0.1
+    assert 100 < perspective.zfar < 1e6
+
+
 def test_a_principal_point_off_the_middle_is_told_and_kept_in_extras():
     camera = hand_made_camera()
     K = camera.K.copy()

@@ -67,6 +67,11 @@ def test_millimetres_in_npy_are_noted(tmp_path: Path) -> None:
     assert "metres" in depth.notes[-1]
 
 
+def test_relative_depth_is_noted(tmp_path: Path) -> None:
+    depth = read_depth(save_npy(tmp_path / "d.npy", RAMP_M / RAMP_M.max() / 10), CAMERA)
+    assert "too little" in depth.notes[-1]
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
