@@ -6,20 +6,17 @@ Exit codes: 0 done, 2 bad input or flags, 3 machine not ready, 4 a stage failed 
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli_output import print_json, print_objects, print_plans, print_run, print_table, progress, remark, run_facts, say
+
 if TYPE_CHECKING:
-    from pipelines.room import RoomRun
-    from pixal3d_scene.progress import Progress
     from pixal3d_scene.settings import Settings
 
 app = typer.Typer(
@@ -107,30 +104,30 @@ def run(
         if dry_run:
             again = redo.value if redo else None
             plans = [plan_room(p, f, settings, given, redo=again) for p, f in zip(found, folders, strict=True)]
-            _print_json(plans[0] if len(plans) == 1 else plans) if as_json else _print_plans(plans)
+            print_json(plans[0] if len(plans) == 1 else plans) if as_json else print_plans(plans)
             return
         runs, errors = [], []
         for photo, folder in zip(found, folders, strict=True):
             try:
-                with _progress(photo.name, show=not quiet and not as_json) as progress:
+                with progress(photo.name, show=not quiet and not as_json) as shown:
                     done = run_room(
                         photo, folder, settings, given_files=given,
-                        redo=redo.value if redo else None, only=frozenset(only or ()), progress=progress,
+                        redo=redo.value if redo else None, only=frozenset(only or ()), progress=shown,
                     )  # fmt: skip
             except Exception as error:
                 # One bad photo must not end the night: the others go on, the worst exit code is kept.
                 if len(found) == 1:
                     raise
                 errors.append((photo, error))
-                _remark(f"{photo}: {error}")
+                remark(f"{photo}: {error}")
                 continue
             runs.append(done)
             if not as_json:
-                _print_run(done, quiet=quiet, verbose=verbose)
+                print_run(done, quiet=quiet, verbose=verbose)
         if as_json:
-            documents = [_run_facts(r) for r in runs]
+            documents = [run_facts(r) for r in runs]
             failed = [{"photo": str(p), "error": str(e)} for p, e in errors]
-            _print_json(documents[0] if len(found) == 1 else {"runs": documents, "failed": failed})
+            print_json(documents[0] if len(found) == 1 else {"runs": documents, "failed": failed})
         if errors:
             raise max((error for _, error in errors), key=_exit_code)
         if any(r.fell_back for r in runs):
@@ -147,11 +144,11 @@ def demo(
     with _exit_codes(verbose):
         from pipelines.demo import run_demo
 
-        with _progress("example room", show=not quiet) as progress:
-            done = run_demo(out, _settings("embedded", Quality.standard), progress=progress)
-        _print_run(done, quiet=quiet, verbose=verbose)
-        _say(f"\nOpen {done.folder / 'report.html'} in a browser,")
-        _say(f"or {done.folder / 'scene.glb'} in Blender, Godot, Unity, Unreal or any glTF viewer.")
+        with progress("example room", show=not quiet) as shown:
+            done = run_demo(out, _settings("embedded", Quality.standard), progress=shown)
+        print_run(done, quiet=quiet, verbose=verbose)
+        say(f"\nOpen {done.folder / 'report.html'} in a browser,")
+        say(f"or {done.folder / 'scene.glb'} in Blender, Godot, Unity, Unreal or any glTF viewer.")
 
 
 @app.command()
@@ -166,11 +163,11 @@ def inspect(
 
         facts = read_run(folder)
         if as_json:
-            _print_json(facts)
+            print_json(facts)
             return
-        _print_objects(facts["objects"])
+        print_objects(facts["objects"])
         for note in facts["notes"]:
-            _say(f"- {note}")
+            say(f"- {note}")
 
 
 @app.command()
@@ -181,11 +178,11 @@ def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
 
         checks = examine()
         if as_json:
-            _print_json([c.facts() for c in checks])
+            print_json([c.facts() for c in checks])
         else:
             for check in checks:
                 remedy = f"  -> {check.remedy}" if check.remedy else ""
-                _say(f"{check.state:8} {check.name:22} {check.value}{remedy}")
+                say(f"{check.state:8} {check.name:22} {check.value}{remedy}")
         if any(c.state == "missing" for c in checks):
             raise typer.Exit(3)
 
@@ -203,10 +200,68 @@ def evaluate(
 
         evaluation = protocol.evaluate(truth, runs)
         if as_json:
-            _print_json(protocol.as_json(evaluation))
+            print_json(protocol.as_json(evaluation))
         else:
             header, *rows = protocol.table_rows(evaluation)
-            _print_table(header, rows)
+            print_table(header, rows)
+        if evaluation.failed:
+            raise typer.Exit(5)
+
+
+models_app = typer.Typer(help="Network weights: list, fetch, check.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+
+@models_app.command("list")
+def models_list(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
+    """Size, licence, gated or not, and what is here."""
+    with _exit_codes(verbose):
+        from pipelines import models
+
+        found = models.list_weights()
+        if as_json:
+            print_json([w.facts() for w in found])
+        else:
+            print_table(models.LIST_HEADER, [w.row() for w in found])
+
+
+@models_app.command("fetch")
+def models_fetch(
+    names: Annotated[list[str], typer.Argument(help="Names from `models list`.", show_default=False)],
+    revision: Annotated[str | None, typer.Option(help="Commit on the hub, 40 digits.", show_default=False)] = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Bring published weights here; the only command that uses the network."""
+    with _exit_codes(verbose):
+        from pipelines import models
+
+        fetched = models.fetch(names, revision=revision)
+        if as_json:
+            print_json({name: [str(p) for p in paths] for name, paths in fetched.items()})
+        else:
+            for name, paths in fetched.items():
+                say(f"{name}: {len(paths)} files in {paths[0].parent}")
+
+
+@models_app.command("check")
+def models_check(
+    reference: Annotated[str, typer.Argument(help="Name from `models list`, folder or hub id.")] = "pixal3d",
+    revision: Annotated[str | None, typer.Option(help="Commit on the hub.", show_default=False)] = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Whether every file is there, unharmed, and fits its network."""
+    with _exit_codes(verbose):
+        from pipelines import models
+
+        checks = models.check(reference, revision=revision)
+        if as_json:
+            print_json([c.facts() for c in checks])
+        else:
+            print_table(models.CHECK_HEADER, [c.row() for c in checks])
+        if any(c.state != "ok" for c in checks):
+            raise typer.Exit(3)
 
 
 def _settings(
@@ -241,10 +296,10 @@ def _exit_codes(verbose: bool) -> Iterator[None]:
             import traceback
 
             traceback.print_exc()
-        _remark(f"error: {error}")
+        remark(f"error: {error}")
         raise typer.Exit(_exit_code(error)) from error
     except KeyboardInterrupt:
-        _remark("interrupted; finished stages are kept, run the same command again to go on.")
+        remark("interrupted; finished stages are kept, run the same command again to go on.")
         raise typer.Exit(130) from None
     except typer.Exit:
         raise
@@ -254,7 +309,7 @@ def _exit_codes(verbose: bool) -> Iterator[None]:
             import traceback
 
             traceback.print_exc()
-        _remark(f"error: unexpected {type(error).__name__}: {error}; this is a bug, -v shows where it happened.")
+        remark(f"error: unexpected {type(error).__name__}: {error}; this is a bug, -v shows where it happened.")
         raise typer.Exit(4) from error
 
 
@@ -263,125 +318,6 @@ def _exit_code(error: Exception) -> int:
 
     codes = {errors.InputError: 2, errors.BackendMissing: 3}
     return next((code for kind, code in codes.items() if isinstance(error, kind)), 4)
-
-
-@contextmanager
-def _progress(title: str, *, show: bool) -> Iterator[Progress]:
-    """A Rich bar on stderr with the time left; silent where nobody looks."""
-    from pixal3d_scene.progress import Silent
-
-    if not show or not _is_terminal(sys.stderr):
-        yield Silent()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[detail]}", markup=False),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield _Bar(bar, title)
-
-
-class _Bar:
-    """`pixal3d_scene.progress.Progress` drawn by Rich."""
-
-    def __init__(self, bar: Any, title: str) -> None:
-        self.bar, self.title, self.task = bar, title, None
-
-    def start(self, stage: str, total: int) -> None:
-        self.task = self.bar.add_task(f"{self.title}: {stage}", total=total, detail="")
-
-    def step(self, detail: str = "") -> None:
-        self.bar.update(self.task, advance=1, detail=detail)
-
-    def finish(self) -> None:
-        self.bar.remove_task(self.task)
-
-
-def _run_facts(run: RoomRun) -> dict[str, Any]:
-    return {
-        "folder": str(run.folder),
-        "objects": list(run.objects),
-        "notes": list(run.notes),
-        "fell_back": list(run.fell_back),
-        "resumed": run.resumed,
-        "seconds": round(run.seconds, 2),
-    }
-
-
-def _print_run(run: RoomRun, *, quiet: bool, verbose: bool) -> None:
-    state = "is up to date" if run.resumed else f"{len(run.objects)} objects in {run.seconds:.1f} s"
-    _say(f"{run.folder}: {state}")
-    if quiet:
-        return
-    _print_objects(run.objects)
-    for note in run.notes:
-        _remark(f"note: {note}")
-    for item in run.objects:
-        for warning in item["warnings"] if verbose else ():
-            _remark(f"{item['name']}: {warning}")
-    if run.fell_back:
-        _remark(f"warning: fell back to a simpler generator: {', '.join(run.fell_back)}")
-
-
-def _print_objects(objects: Any) -> None:
-    rows = [
-        [o["name"], o["status"], f"{o['relation']} {o['parent']}", " x ".join(f"{s:.2f}" for s in o["size_m"]),
-         str(len(o["warnings"]) or "")]
-        for o in objects
-    ]  # fmt: skip
-    _print_table(["object", "status", "stands", "size in m", "warnings"], rows)
-
-
-def _print_plans(plans: list[dict[str, Any]]) -> None:
-    for plan in plans:
-        stages = ", ".join(f"{name}: {what}" for name, what in plan["stages"].items())
-        _say(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
-        _say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")
-
-
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    # A pipe has no width: rows must not be folded there.
-    console = Console(width=None if _is_terminal(sys.stdout) else 240)
-    with console.capture() as table_text:
-        console.print(table)
-    _say(table_text.get().rstrip("\n"))
-
-
-def _print_json(value: Any) -> None:
-    _say(json.dumps(value, indent=1))
-
-
-def _say(text: str) -> None:
-    _write(text, sys.stdout)
-
-
-def _remark(text: str) -> None:
-    _write(text, sys.stderr)
-
-
-def _write(text: str, stream: TextIO | None) -> None:
-    """A reader that has left, or was never there, must neither stop a job nor change its exit code."""
-    if stream is None:
-        return
-    try:
-        print(text, file=stream, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()
 
 
 def main() -> None:

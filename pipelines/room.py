@@ -71,9 +71,10 @@ def run_room(
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out)
     with folder.locked():
-        if only and not folder.has("generate", keys["generate"]):
+        if only and not (folder.has("depth", keys["depth"]) and folder.finished("generate")):
             raise InputError(
-                f"--only needs a finished run with the same settings in {out}; run the same command without it first."
+                f"--only needs a finished run of the same photo, masks and depth in {out}; "
+                "run the same command without it first."
             )
         if redo is not None or only:
             folder.forget(redo or "place")

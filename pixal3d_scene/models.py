@@ -45,6 +45,12 @@ def _lift(settings: Settings) -> ObjectGenerator:
     return Lift(voxels=chosen.voxels, max_faces=chosen.max_faces, texture_px=chosen.texture_px)
 
 
+def _pixal3d(settings: Settings) -> ObjectGenerator:
+    from .generator.pixal3d import Pixal3D
+
+    return Pixal3D(settings.generate.pixal3d, device=settings.device)
+
+
 def _boxes(settings: Settings) -> ObjectGenerator:
     from .generator.box import Boxes
 
@@ -54,7 +60,7 @@ def _boxes(settings: Settings) -> ObjectGenerator:
 
 SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {"regions": _regions}
 DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {"room_geometry": _room_geometry}
-GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {"lift": _lift, "box": _boxes}
+GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {"lift": _lift, "box": _boxes, "pixal3d": _pixal3d}
 
 
 def load_models(

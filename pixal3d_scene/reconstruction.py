@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from . import __version__
 from .asset import ObjectAsset
+from .code_revision import code_revision
 from .crop import CropVolume, plan_crops
 from .depth import Depth
 from .errors import StageFailed
@@ -168,7 +168,7 @@ def build_scene(
 
 
 def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownView) -> dict[str, str]:
-    """Content key of every stage: its own inputs, settings and model revisions, and the key before it.
+    """Content key of every stage: its own inputs, settings, revisions of models and code, and the key before it.
 
     The keys need no stage to run, so that a finished run is recognised before anything is loaded.
     """
@@ -177,14 +177,14 @@ def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownVie
         "segment": [photo.sha256, models.segmenter.name, models.segmenter.revision, settings.segment.model_dump()],
         "depth": [models.depth.name, models.depth.revision, settings.depth.model_dump(), _describe(known)],
         "generate": [
-            generator.name, generator.revision, settings.crop.model_dump(), settings.generate.model_dump(),
-            settings.seed, settings.device,
+            generator.name, generator.revision, models.fallback.revision, settings.crop.model_dump(),
+            settings.generate.model_dump(), settings.seed, settings.device,
         ],
-        "place": [settings.layout.model_dump()],
-        "export": [settings.export.model_dump(), photo.file_name],
+        "place": [code_revision("layout/*.py"), settings.layout.model_dump()],
+        "export": [code_revision("export/*.py", "review/*.py"), settings.export.model_dump(), photo.file_name],
     }  # fmt: skip
     keys: dict[str, str] = {}
-    previous = __version__
+    previous = ""
     for stage in STAGES:
         text = json.dumps([previous, stage, inputs[stage]], sort_keys=True)
         previous = keys[stage] = hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -114,13 +114,12 @@ class RunFolder:
 
     def has(self, stage: str, key: str) -> bool:
         """Was this stage finished with this key, and are its files still there?"""
+        return self.finished(stage) and self.manifest["stages"][stage]["key"] == key
+
+    def finished(self, stage: str) -> bool:
+        """Was this stage finished with any key, and are its files still there?"""
         entry = self.manifest["stages"].get(stage)
-        return bool(
-            entry
-            and entry["key"] == key
-            and entry["status"] == "done"
-            and all((self.path / f).is_file() for f in entry["files"])
-        )
+        return bool(entry and entry["status"] == "done" and all((self.path / f).is_file() for f in entry["files"]))
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write several files so that either all of them get their final name or none does.
@@ -221,7 +220,8 @@ class RunFolderStore:
             raise InputError(f"There is no object {', '.join(sorted(unknown))}; the run has: {names}.")
         files = {v.name: f"stages/objects/{v.name}.npz" for v in volumes}
         kept: dict[str, ObjectAsset] = {}
-        if self.folder.has("generate", self.keys["generate"]):
+        # With `only` the other objects stay as they are, also where they were made with another seed or setting.
+        if self.folder.has("generate", self.keys["generate"]) or (self.only and self.folder.finished("generate")):
             loaded = {v.name: self._load(files[v.name], unpack_asset) for v in volumes if v.name not in self.only}
             kept = {name: asset for name, asset in loaded.items() if asset is not None}
         missing = tuple(v for v in volumes if v.name not in kept)

@@ -32,7 +32,9 @@ class SegmentSettings(_Tree):
 class DepthSettings(_Tree):
     estimator: str = Field("room_geometry", description="Name of the depth estimator.")
     camera_height_m: float = Field(1.5, gt=0, description="Height of the camera where nothing tells it.")
-    fallback_fov_deg: float = Field(60.0, gt=0, lt=170, description="Field of view where nothing tells it.")
+    fallback_fov_deg: float = Field(
+        66.0, gt=0, lt=170, description="Field of view of the longer side where nothing tells it (a phone's)."
+    )
 
 
 class CropSettings(_Tree):
@@ -41,11 +43,27 @@ class CropSettings(_Tree):
     size_px: int = Field(512, ge=64, description="Side of the generator's picture.")
 
 
+class Pixal3DSettings(_Tree):
+    weights: str = Field("TencentARC/Pixal3D", description="Folder with pipeline.json, or hub id of fetched weights.")
+    revision: str | None = Field(None, description="Commit of the hub id; needed where several were fetched.")
+    image_encoder: str | None = Field(
+        None, description="Folder or hub id of DINOv3; else dinov3/ beside pipeline.json."
+    )
+    upsampler: str | None = Field(None, description="NAF weights (.safetensors); else naf.safetensors there.")
+    resolution: int = Field(1536, ge=1024, le=1536, multiple_of=128, description="Finest voxels per cube edge.")
+    steps: int = Field(12, ge=1, le=100, description="Sampling steps of each stage.")
+    max_num_tokens: int = Field(49_152, ge=1024, description="Finer grids with this many tokens are not used.")
+    batch: int | None = Field(None, ge=1, description="Objects at once; else 4 on a GPU, 1 with little memory.")
+    low_vram: bool = Field(False, description="Keep only the working network on the GPU.")
+    max_faces: int = Field(100_000, ge=100, description="Meshes are simplified to this many triangles.")
+
+
 class GenerateSettings(_Tree):
     generator: str = Field("lift", description="Name of the generator.")
     voxels: int = Field(128, ge=16, le=512, description="Grid of the lift generator along the longest side.")
     max_faces: int = Field(20_000, ge=100, description="Meshes are simplified to this many triangles.")
     texture_px: int = Field(512, ge=64, description="Side of an object's texture.")
+    pixal3d: Pixal3DSettings = Pixal3DSettings()
 
 
 class LayoutSettings(_Tree):
@@ -60,7 +78,7 @@ class ExportSettings(_Tree):
 class Settings(_Tree):
     """All settings of a run; written into the manifest as they were resolved."""
 
-    preset: str = "embedded"
+    preset: str = Field("embedded", description="Which models.")
     quality: Quality = "standard"
     seed: int = Field(42, ge=0)
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
@@ -74,10 +92,26 @@ class Settings(_Tree):
 
 
 # What the one dial means; a config file or a flag overrides it.
-_QUALITY: dict[str, dict[str, Any]] = {
-    "draft": {"crop": {"size_px": 256}, "generate": {"voxels": 64, "max_faces": 6_000, "texture_px": 256}},
+QUALITY: dict[str, dict[str, Any]] = {
+    "draft": {
+        "crop": {"size_px": 256},
+        "generate": {
+            "voxels": 64,
+            "max_faces": 6_000,
+            "texture_px": 256,
+            "pixal3d": {"steps": 8, "resolution": 1024, "max_faces": 30_000},
+        },
+    },
     "standard": {},
-    "high": {"crop": {"size_px": 1024}, "generate": {"voxels": 192, "max_faces": 60_000, "texture_px": 1024}},
+    "high": {
+        "crop": {"size_px": 1024},
+        "generate": {
+            "voxels": 192,
+            "max_faces": 60_000,
+            "texture_px": 1024,
+            "pixal3d": {"steps": 20, "max_faces": 300_000},
+        },
+    },
 }
 
 
@@ -97,10 +131,10 @@ def resolve_settings(
     """Defaults < quality < preset < config file < overrides (a nested mapping such as {"seed": 7})."""
     if preset not in preset_names():
         raise InputError(f"There is no preset {preset!r}; choose one of: {', '.join(preset_names())}.")
-    if quality not in _QUALITY:
-        raise InputError(f"There is no quality {quality!r}; choose one of: {', '.join(_QUALITY)}.")
+    if quality not in QUALITY:
+        raise InputError(f"There is no quality {quality!r}; choose one of: {', '.join(QUALITY)}.")
     tree: dict[str, Any] = {"preset": preset, "quality": quality}
-    _merge(tree, _QUALITY[quality])
+    _merge(tree, QUALITY[quality])
     _merge(tree, _parse((resources.files("configs") / f"{preset}.toml").read_text(), f"preset {preset}"))
     if config_file is not None:
         if not config_file.is_file():

@@ -84,6 +84,7 @@ def test_depth_with_holes_and_photo_without_exif(room: RoomOnDisk, tmp_path: Pat
     assert "field of view" in report
 
 
+@pytest.mark.slow
 def test_three_hundred_instances(room: RoomOnDisk, tmp_path: Path) -> None:
     label_map = np.zeros((120, 160), dtype=np.uint16)
     values = np.arange(300).reshape(15, 20) + 1

@@ -41,7 +41,7 @@ def test_defaults_quality_preset_file_overrides(tmp_path: Path, monkeypatch: pyt
     file = config(tmp_path, "[generate]\ntexture_px = 300\n[crop]\nsize_px = 300\n")
     quality = {"generate": {"voxels": 100, "max_faces": 100, "texture_px": 100}, "crop": {"size_px": 100}}
     monkeypatch.setattr(settings_module.resources, "files", lambda _: folder)
-    monkeypatch.setitem(settings_module._QUALITY, "draft", quality)
+    monkeypatch.setitem(settings_module.QUALITY, "draft", quality)
 
     resolved = resolve_settings(preset="mine", quality="draft", config_file=file, overrides={"crop": {"size_px": 400}})
     assert resolved.crop.margin == Settings().crop.margin  # the default
@@ -105,7 +105,7 @@ def test_unusable_config_files_are_named(tmp_path: Path) -> None:
 
 
 def test_resolving_leaves_the_quality_table_alone() -> None:
-    before = json.dumps(settings_module._QUALITY)
+    before = json.dumps(settings_module.QUALITY)
     resolve_settings(quality="draft", overrides={"generate": {"voxels": 99}})
-    assert json.dumps(settings_module._QUALITY) == before
+    assert json.dumps(settings_module.QUALITY) == before
     assert resolve_settings(quality="draft").generate.voxels != 99

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 
+from ..code_revision import code_revision
 from ..errors import StageFailed
 from ..instances import Instances, Rejection
 from ..photo import Photo
@@ -28,7 +29,7 @@ class RegionsSegmenter:
     """Segments by colour and texture. max_objects: the largest ones stay. min_area_share: of the photo."""
 
     name = "regions"
-    revision = "1"
+    revision = code_revision("frontend/*.py")
 
     def __init__(self, *, max_objects: int, min_area_share: float) -> None:
         self._max_objects, self._min_area_share = max_objects, min_area_share

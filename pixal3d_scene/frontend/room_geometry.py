@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from ..code_revision import code_revision
 from ..depth import Depth
 from ..instances import Instances
 from ..photo import Photo
@@ -29,7 +30,7 @@ class RoomGeometryDepth:
     """
 
     name = "room_geometry"
-    revision = "1"
+    revision = code_revision("frontend/*.py")
 
     def __init__(self, *, camera_height_m: float, fallback_fov_deg: float) -> None:
         self._camera_height_m, self._fallback_fov_deg = camera_height_m, fallback_fov_deg

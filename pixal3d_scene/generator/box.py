@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..asset import Material, Mesh, ObjectAsset
+from ..code_revision import code_revision
 from ..crop import CropVolume
 from ..errors import StageFailed
 from ..progress import Progress
@@ -23,7 +24,7 @@ class Boxes:
     """The generator that cannot fail; as a generator of its own it shows a layout without any shapes."""
 
     name = "box"
-    revision = "1"
+    revision = code_revision("generator/box.py")
 
     def generate(
         self, volumes: Sequence[CropVolume], seeds: Sequence[int], progress: Progress

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from ..asset import Mesh, ObjectAsset
+from ..code_revision import code_revision
 from ..crop import CropVolume
 from ..errors import StageFailed
 from ..frames import cropcam_from_obj
@@ -38,7 +39,7 @@ class Lift:
     """
 
     name = "lift"
-    revision = "1"
+    revision = code_revision("generator/lift*.py", "mesh/*.py")
 
     def __init__(self, voxels: int, max_faces: int, texture_px: int) -> None:
         self._voxels, self._max_faces, self._texture_px = voxels, max_faces, texture_px
@@ -88,6 +89,8 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
     else:
         notes = ("It has no thickness above what it lies on; it became a thin slab.",)
         textured_world, material = lift_sheet(volume, believed, max_faces=max_faces, texture_px=texture_px)
+    if not (np.isfinite(textured_world.vertices).all() and np.isfinite(np.asarray(textured_world.uv)).all()):
+        raise StageFailed("generate", "its depth is too small or too large to compute with", object_name=volume.name)
     mesh_obj, scale_m, distance_obj = _into_cube(textured_world, volume)
     return ObjectAsset(
         mask_value=volume.instance.mask_value,

@@ -24,7 +24,7 @@ _LAYERS = 3  # grid points across the slab; the outer two are empty space
 def lift_sheet(
     volume: CropVolume, believed: Bool[np.ndarray, "H W"], *, max_faces: int, texture_px: int
 ) -> tuple[Mesh, Material]:
-    """A closed slab in world whose seen side is the visible surface; its texture is the crop picture.
+    """A closed slab in world, standing on the plane of the visible surface; its texture is the crop picture.
 
     Raises ValueError where no patch of the believed pixels is wide enough for a slab.
     """

@@ -23,6 +23,7 @@ from pixal3d_scene.generator.checkpoint import (
     check_checkpoint,
     load_image_encoder,
     load_network,
+    load_upsampler,
     stored_tensors,
 )
 from pixal3d_scene.generator.flow import FLOW_CLASSES
@@ -231,7 +232,12 @@ def test_nothing_is_kept_where_nothing_shrinks(
 def test_upsampler_without_description_is_the_published_one(tmp_path: Path) -> None:
     save_file(NETWORKS["NAF"]().state_dict(), tmp_path / "naf.safetensors")
     place = find_upsampler(tmp_path, None)
-    assert sum(p.numel() for p in load_network(place).parameters()) == pytest.approx(0.66e6, rel=0.02)
+    assert sum(p.numel() for p in load_upsampler(place).parameters()) == pytest.approx(0.66e6, rel=0.02)
+
+
+def test_upsampler_must_be_one(tiny_folder: Path) -> None:
+    with pytest.raises(InputError, match=r"ss_dec\.json describes a StructureDecoder, not the upsampler"):
+        load_upsampler(find_checkpoint(tiny_folder, "ckpts/ss_dec"))
 
 
 def test_image_encoder_is_loaded_strictly(folder: Path) -> None:

@@ -26,7 +26,7 @@ class Counting:
 
 
 def shelf_of(load: Counting, *plan: str) -> NetworkShelf:
-    return NetworkShelf(load, plan, torch.device("cpu"), park=True)
+    return NetworkShelf(load, plan, torch.device("cpu"), park=True, read_ahead=False)
 
 
 def test_read_once_and_given_up_after_the_last_use() -> None:
@@ -81,15 +81,44 @@ def test_given_up_after_an_error_too() -> None:
     shelf.close()
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-def test_next_network_is_read_ahead_on_cuda() -> None:
+def test_reading_ahead_is_one_network_and_no_second_reading() -> None:
     load = Counting()
-    shelf = NetworkShelf(load, ("a", "b"), torch.device("cuda"), park=True)
-    with shelf.use("a", nn.Linear) as network:
-        assert network.weight.is_cuda
+    shelf = NetworkShelf(load, ("a", "b", "a", "c"), torch.device("cpu"), park=True, read_ahead=True)
+    with shelf.use("a", nn.Linear):
         shelf._coming["b"].result()
         assert load.loaded == ["a", "b"]
+    with shelf.use("b", nn.Linear):  # a is still here, so c is next
+        shelf._coming["c"].result()
+    for role in ("a", "c"):
+        with shelf.use(role, nn.Linear):
+            pass
+    assert load.loaded == ["a", "b", "c"]
+    shelf.close()
+
+
+def test_an_error_while_reading_ahead_comes_when_the_network_is_wanted() -> None:
+    def load(role: str) -> nn.Module:
+        if role == "b":
+            raise InputError("b is damaged")
+        return nn.Linear(2, 2)
+
+    shelf = NetworkShelf(load, ("a", "b"), torch.device("cpu"), park=False, read_ahead=True)
+    with shelf.use("a", nn.Linear):
+        pass
+    with pytest.raises(InputError, match="b is damaged"), shelf.use("b", nn.Linear):
+        pass
+    shelf.close()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_networks_come_to_cuda_through_pinned_memory() -> None:
+    load = Counting()
+    shelf = NetworkShelf(load, ("a", "b"), torch.device("cuda"), park=True, read_ahead=True)
+    with shelf.use("a", nn.Linear) as network:
+        assert network.weight.is_cuda
+        assert next(shelf._coming["b"].result().parameters()).is_pinned()
     with shelf.use("b", nn.Linear) as network:
         assert network.weight.is_cuda
     assert load.loaded == ["a", "b"]
+    shelf.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tiny_pipeline import NETWORKS_OF_ROLES, pipeline_args
 
+from pixal3d_scene.conditioning.conditioner import STAGE_VIEWS
 from pixal3d_scene.errors import BackendMissing, InputError
 from pixal3d_scene.generator import pipeline_file as module
 from pixal3d_scene.generator.pipeline_file import (
@@ -78,6 +79,9 @@ def test_several_views_have_a_file_of_their_own(folder: Path) -> None:
         ({"shape_slat_normalization": None}, "no usable shape_slat_normalization"),
         ({"tex_slat_normalization": {"mean": [0], "std": [0]}}, "every std above 0"),
         ({"tex_slat_normalization": {"mean": [0], "std": [1, 1]}}, "as many mean as std"),
+        ({"stage_views": {"structure": [64, None]}}, "stage_views needs .* for structure, shape_512"),
+        ({"stage_views": {stage: [64] for stage in STAGE_VIEWS}}, "stage_views needs"),
+        ({"stage_views": {stage: [64, "x"] for stage in STAGE_VIEWS}}, "stage_views needs"),
     ],
 )
 def test_incomplete_files_are_named(folder: Path, changes: dict, message: str) -> None:

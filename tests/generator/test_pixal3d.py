@@ -14,19 +14,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rendered_scene import camera_at, render, standing_box
+import trimesh
+from rendered_scene import camera_at, render, standing_box, true_asset
 from room_on_disk import write_room_on_disk
 from safetensors.torch import load_file, save_file
-from tiny_pipeline import write_tiny_pipeline
 
 from pipelines.given_files import GivenFiles
 from pipelines.room import RoomRun, run_room
 from pixal3d_scene.asset import ObjectAsset
+from pixal3d_scene.autoencoder.dual_grid import DualGrid
+from pixal3d_scene.autoencoder.mesh_to_dual_grid import mesh_to_dual_grid
+from pixal3d_scene.autoencoder.pbr_voxels import PbrVoxels
 from pixal3d_scene.camera import Camera
 from pixal3d_scene.crop import CropVolume
 from pixal3d_scene.errors import BackendMissing, InputError, StageFailed
-from pixal3d_scene.generator import checkpoint
-from pixal3d_scene.generator.pixal3d import Pixal3D, choose_device, effective_samplers
+from pixal3d_scene.frames import cropcam_from_obj
+from pixal3d_scene.generator import cascade, checkpoint, voxel_mesh
+from pixal3d_scene.generator.pixal3d import Pixal3D, _as_input, choose_device, effective_samplers
 from pixal3d_scene.generator.protocol import ObjectGenerator
 from pixal3d_scene.models import load_models
 from pixal3d_scene.progress import Silent
@@ -92,6 +96,32 @@ def test_photo_to_glb_twice_with_the_same_bytes(
     assert again.resumed
 
 
+def test_a_perfect_decoder_puts_every_object_where_it_stands(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way from voxels in the cube to the scene: a mirrored or swapped axis would miss by decimetres."""
+    scene = write_room_on_disk(tmp_path).scene
+    grids = [
+        mesh_to_dual_grid(true_asset(scene, value).mesh_obj, resolution=128).grid
+        for value in sorted(scene.meshes_world)
+    ]
+    decoded = iter(grids)
+
+    def decode(*_: Any, **__: Any) -> tuple[DualGrid, PbrVoxels]:
+        grid = next(decoded)
+        grey = np.full((len(grid.coords), 6), 0.5, dtype=np.float32)
+        return grid, PbrVoxels(coords=grid.coords, attributes=grey, resolution=64)
+
+    monkeypatch.setattr(cascade, "decode", decode)
+    run = run_analytic_room(tmp_path / "a", tiny_settings(tiny_folder, max_faces=20_000))
+    for item in run.objects:
+        mesh = trimesh.load_mesh(run.folder / item["mesh"])
+        points_world = trimesh.transform_points(mesh.vertices, np.array(item["T_world_from_node"]))
+        truth = scene.meshes_world[item["mask_value"]].vertices
+        np.testing.assert_allclose(points_world.min(axis=0), truth.min(axis=0), atol=0.03, err_msg=item["name"])
+        np.testing.assert_allclose(points_world.max(axis=0), truth.max(axis=0), atol=0.03, err_msg=item["name"])
+
+
 @pytest.mark.slow
 def test_a_real_room_twice_with_the_same_bytes(tiny_folder: Path, rooms_dir: Path, tmp_path: Path) -> None:
     room = rooms_dir / "room00"
@@ -104,8 +134,11 @@ def test_a_real_room_twice_with_the_same_bytes(tiny_folder: Path, rooms_dir: Pat
     assert "generated" in {o["status"] for o in runs[0].objects}
 
 
-def test_nothing_occupied_falls_back_with_the_reason(tmp_path: Path) -> None:
-    empty = write_tiny_pipeline(tmp_path / "empty", cells=0)
+def test_nothing_occupied_falls_back_with_the_reason(tiny_folder: Path, tmp_path: Path) -> None:
+    empty = Path(shutil.copytree(tiny_folder, tmp_path / "empty"))
+    weights = load_file(empty / "ckpts/ss_dec.safetensors")
+    weights["out_layer.2.bias"] -= 1000  # no logit above 0
+    save_file(weights, empty / "ckpts/ss_dec.safetensors")
     run = run_analytic_room(tmp_path / "a", tiny_settings(empty))
     assert [o["status"] for o in run.objects] == ["lifted"] * 3
     assert len(run.fell_back) == 3
@@ -126,6 +159,26 @@ def test_objects_do_not_depend_on_each_other(tiny_folder: Path, volumes: tuple[C
     assert not np.array_equal(alone.mesh_obj.vertices, reseeded.mesh_obj.vertices)
 
 
+def test_meshing_that_fails_is_the_objects_own(
+    tiny_folder: Path, volumes: tuple[CropVolume, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, calls = voxel_mesh.mesh_from_voxels, iter([None, ValueError("odd"), "as ever"])
+
+    def sometimes(*args: Any, **options: Any) -> Any:
+        outcome = next(calls)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return make(*args, **options) if outcome else None
+
+    monkeypatch.setattr(voxel_mesh, "mesh_from_voxels", sometimes)
+    bare, odd, good = assets(tiny_settings(tiny_folder), (*volumes, volumes[0]))
+    assert isinstance(bare, StageFailed)
+    assert bare.reason == "the decoded surface has no faces"
+    assert isinstance(odd, StageFailed)
+    assert odd.reason == "meshing: ValueError: odd"
+    assert isinstance(good, ObjectAsset)
+
+
 def test_the_camera_is_handed_over(tiny_folder: Path, volumes: tuple[CropVolume, ...]) -> None:
     for volume, asset in zip(volumes, assets(tiny_settings(tiny_folder), volumes), strict=True):
         assert isinstance(asset, ObjectAsset)
@@ -133,6 +186,27 @@ def test_the_camera_is_handed_over(tiny_folder: Path, volumes: tuple[CropVolume,
         assert asset.camera_distance_obj == pytest.approx(volume.camera_distance_obj)
         assert asset.expected_scale_m is None
         assert not any("field of view" in note for note in asset.notes)
+
+
+@pytest.mark.parametrize("scale_m", [0.3, 2.0])
+def test_networks_and_placement_see_the_cube_alike(volumes: tuple[CropVolume, ...], scale_m: float) -> None:
+    """Where the networks project a point of the cube to is where the placed cube shows it, whatever its size."""
+    points_obj = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
+    for volume in volumes:
+        [view] = _as_input(volume, seed=0).views
+        seen_px, _ = view.project(torch.from_numpy(points_obj), volume.camera.size_px[0])
+        T_cropcam_from_obj = cropcam_from_obj(scale_m=scale_m, camera_distance_obj=volume.camera_distance_obj)
+        np.testing.assert_allclose(
+            seen_px.numpy(), volume.camera.project(T_cropcam_from_obj.apply(points_obj)), atol=1e-4
+        )
+
+
+def test_the_networks_see_the_object_on_black(volumes: tuple[CropVolume, ...]) -> None:
+    [square] = _as_input(volumes[0], seed=0).squares
+    rgba = np.asarray(volumes[0].rgba)
+    assert (square[rgba[..., 3] == 0] == 0).all()
+    inside = rgba[..., 3] == 255
+    assert np.abs(square[inside].astype(int) - rgba[inside][:, :3]).max() <= 1
 
 
 def test_a_view_that_was_not_trained_is_said(tiny_folder: Path, volumes: tuple[CropVolume, ...]) -> None:

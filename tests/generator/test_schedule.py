@@ -17,7 +17,7 @@ from pixal3d_scene.conditioning.conditioner import StageView
 from pixal3d_scene.conditioning.view import front_view
 from pixal3d_scene.errors import InputError, StageFailed
 from pixal3d_scene.generator import cascade
-from pixal3d_scene.generator.checkpoint import load_image_encoder, load_network
+from pixal3d_scene.generator.checkpoint import load_image_encoder, load_network, load_upsampler
 from pixal3d_scene.generator.pipeline_file import (
     PipelineFile,
     find_image_encoder,
@@ -89,8 +89,8 @@ def thing(number: int) -> ObjectInput:
 
 
 def run(settings: CascadeSettings, load: Loader, *numbers: int) -> list[GeneratedObject | StageFailed]:
-    naf = load_network(find_upsampler(load.folder, None))
-    return SceneSchedule(settings, load, naf).run([thing(n) for n in numbers])  # type: ignore[arg-type]
+    naf = load_upsampler(find_upsampler(load.folder, None))
+    return SceneSchedule(settings, load, naf).run([thing(n) for n in numbers])
 
 
 def same(a: GeneratedObject | StageFailed, b: GeneratedObject | StageFailed) -> bool:
@@ -208,8 +208,8 @@ def test_numbers_that_are_not_finite_are_a_failure(
 
 def test_weights_that_do_not_fit_end_the_scene(settings: CascadeSettings, load: Loader) -> None:
     wrong = {"sparse_structure_decoder": "shape_slat_decoder"}
-    naf = load_network(find_upsampler(load.folder, None))
-    schedule = SceneSchedule(settings, lambda role: load(wrong.get(role, role)), naf)  # type: ignore[arg-type]
+    naf = load_upsampler(find_upsampler(load.folder, None))
+    schedule = SceneSchedule(settings, lambda role: load(wrong.get(role, role)), naf)
     with pytest.raises(InputError, match="sparse_structure_decoder is a ShapeDecoder, not a StructureDecoder"):
         schedule.run([thing(1)])
 
@@ -292,5 +292,25 @@ def test_the_token_cap_lowers_the_resolution_and_says_so(settings: CascadeSettin
     assert capped.notes == ("Generated at a resolution of 1024: at 1536 it takes 2 tokens or more.",)
 
 
-def test_a_scene_without_objects(settings: CascadeSettings, load: Loader) -> None:
+def test_no_network_is_read_for_nobody(
+    settings: CascadeSettings, load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run(settings, load) == []
+    assert load.loads == {}
+    monkeypatch.setattr(cascade, "occupied_cells", lambda *_: torch.zeros(0, 3, dtype=torch.int32))
+    assert all(isinstance(result, StageFailed) for result in run(settings, load, 1, 2))
+    assert load.loads == dict.fromkeys(COARSE_PLAN[:3], 1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cuda_gives_the_same_shape_twice(settings: CascadeSettings, load: Loader) -> None:
+    READ.clear()  # networks that others left on the CPU would be moved
+    settings = replace(settings, device=torch.device("cuda"), batch=2)
+    first, second = run(settings, load, 1, 2), run(settings, load, 1, 2)
+    READ.clear()
+    for a, b in zip(first, second, strict=True):
+        assert isinstance(a, GeneratedObject)
+        assert isinstance(b, GeneratedObject)
+        assert np.array_equal(a.grid.coords, b.grid.coords)
+        np.testing.assert_allclose(a.pbr.attributes, b.pbr.attributes, atol=1e-2)

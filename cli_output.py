@@ -1,0 +1,141 @@
+"""What the command line shows: results on stdout, progress and remarks on stderr. Rich lives here only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from pipelines.room import RoomRun
+    from pixal3d_scene.progress import Progress
+
+
+@contextmanager
+def progress(title: str, *, show: bool) -> Iterator[Progress]:
+    """A Rich bar on stderr with the time left; silent where nobody looks."""
+    from pixal3d_scene.progress import Silent
+
+    if not show or not _is_terminal(sys.stderr):
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[detail]}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield _Bar(bar, title)
+
+
+class _Bar:
+    """`pixal3d_scene.progress.Progress` drawn by Rich."""
+
+    def __init__(self, bar: Any, title: str) -> None:
+        self.bar, self.title, self.task = bar, title, None
+
+    def start(self, stage: str, total: int) -> None:
+        self.task = self.bar.add_task(f"{self.title}: {stage}", total=total, detail="")
+
+    def step(self, detail: str = "") -> None:
+        self.bar.update(self.task, advance=1, detail=detail)
+
+    def finish(self) -> None:
+        self.bar.remove_task(self.task)
+
+
+def run_facts(run: RoomRun) -> dict[str, Any]:
+    """A run as the JSON document of `run --json`."""
+    return {
+        "folder": str(run.folder),
+        "objects": list(run.objects),
+        "notes": list(run.notes),
+        "fell_back": list(run.fell_back),
+        "resumed": run.resumed,
+        "seconds": round(run.seconds, 2),
+    }
+
+
+def print_run(run: RoomRun, *, quiet: bool, verbose: bool) -> None:
+    """One line, the objects, and what a person should know."""
+    state = "is up to date" if run.resumed else f"{len(run.objects)} objects in {run.seconds:.1f} s"
+    say(f"{run.folder}: {state}")
+    if quiet:
+        return
+    print_objects(run.objects)
+    for note in run.notes:
+        remark(f"note: {note}")
+    for item in run.objects:
+        for warning in item["warnings"] if verbose else ():
+            remark(f"{item['name']}: {warning}")
+    if run.fell_back:
+        remark(f"warning: fell back to a simpler generator: {', '.join(run.fell_back)}")
+
+
+def print_objects(objects: Any) -> None:
+    """The entries of scene.json as a table."""
+    rows = [
+        [o["name"], o["status"], f"{o['relation']} {o['parent']}", " x ".join(f"{s:.2f}" for s in o["size_m"]),
+         str(len(o["warnings"]) or "")]
+        for o in objects
+    ]  # fmt: skip
+    print_table(["object", "status", "stands", "size in m", "warnings"], rows)
+
+
+def print_plans(plans: list[dict[str, Any]]) -> None:
+    """What a dry run found."""
+    for plan in plans:
+        stages = ", ".join(f"{name}: {what}" for name, what in plan["stages"].items())
+        say(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
+        say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns without lines, so that a pipe can cut them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    # A pipe has no width: rows must not be folded there.
+    console = Console(width=None if _is_terminal(sys.stdout) else 240)
+    with console.capture() as table_text:
+        console.print(table)
+    say(table_text.get().rstrip("\n"))
+
+
+def print_json(value: Any) -> None:
+    """One JSON document."""
+    say(json.dumps(value, indent=1))
+
+
+def say(text: str) -> None:
+    """A result."""
+    _write(text, sys.stdout)
+
+
+def remark(text: str) -> None:
+    """What is not a result."""
+    _write(text, sys.stderr)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    """A reader that has left, or was never there, must neither stop a job nor change its exit code."""
+    if stream is None:
+        return
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()

@@ -1,0 +1,185 @@
+"""Weights on this machine: what exists, bringing it here, and whether it is whole. See `docs/weights.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from pixal3d_scene.errors import BackendMissing, SceneError
+from pixal3d_scene.generator.pipeline_file import (
+    Checkpoint,
+    find_checkpoint,
+    find_image_encoder,
+    find_upsampler,
+    stems_of_roles,
+)
+from pixal3d_scene.weights.digest import computed_digest, promised_digest
+from pixal3d_scene.weights.fetch import fetch_weights
+from pixal3d_scene.weights.location import WeightsFolder, find_weights, own_cache
+from pixal3d_scene.weights.registry import REGISTRY, PublishedWeights, published
+
+_PIPELINE_FILES = ("pipeline.json", "pipeline_mv.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsStatus:
+    """An entry of the registry and what of it is here. files_missing is empty where `present`."""
+
+    name: str
+    purpose: str
+    hub_id: str | None
+    revision: str | None
+    size_bytes: int
+    licence: str
+    gated: bool
+    commercial: str
+    present: bool
+    where: str
+    files_missing: tuple[str, ...]
+    remark: str
+
+    def facts(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def row(self) -> list[str]:
+        """For a table under `LIST_HEADER`."""
+        return [
+            self.name,
+            _bytes(self.size_bytes),
+            self.licence,
+            "yes" if self.gated else "no",
+            self.commercial,
+            self.revision or "not pinned",
+            "yes" if self.present else "no",
+            self.hub_id or self.where,
+        ]
+
+
+LIST_HEADER = ("weights", "size", "licence", "gated", "commercial", "revision", "here", "from")
+CHECK_HEADER = ("file", "state", "sha256", "remark")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileCheck:
+    """state: "ok"; "missing"; "damaged" (not the bytes that were published) or "wrong" (does not fit its network)."""
+
+    name: str
+    state: Literal["ok", "missing", "damaged", "wrong"]
+    sha256: str = ""
+    remark: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def row(self) -> list[str]:
+        """For a table under `CHECK_HEADER`."""
+        return [self.name, self.state, self.sha256[:16], self.remark]
+
+
+def list_weights() -> list[WeightsStatus]:
+    """Every entry of the registry. Looks at this machine only."""
+    return [_status(weights) for weights in REGISTRY.values()]
+
+
+def fetch(names: Sequence[str], *, revision: str | None = None) -> dict[str, list[Path]]:
+    """Bring entries of the registry here; the files of each by its name. See `fetch_weights` for what it raises."""
+    entries = [published(name) for name in names]  # a wrong name is said before the first gigabyte
+    return {weights.name: fetch_weights(weights, revision=revision) for weights in entries}
+
+
+def check(reference: str, *, revision: str | None = None) -> list[FileCheck]:
+    """Every file of a registry name, a folder or a hub id: there, unharmed, and fitting its network.
+
+    Raises BackendMissing where nothing is there at all.
+    """
+    entry = REGISTRY.get(reference)
+    if entry is not None and entry.hub_id is None:
+        return [_checked(entry.name, lambda: find_upsampler(own_cache(), None))]
+    found = find_weights(str(entry.hub_id) if entry else reference, revision=revision)
+    wanted = [entry.follows] if entry and entry.follows else _PIPELINE_FILES
+    pipelines = [found.path / name for name in wanted if name and (found.path / name).is_file()]
+    if not pipelines:
+        return [_checked_image_encoder(lambda: find_image_encoder(found.path, str(found.path)))]
+    checks = []
+    for pipeline in pipelines:
+        for role, stem in stems_of_roles(pipeline).items():
+            checks.append(_checked(role, partial(find_checkpoint, found.path, stem)))
+    checks.append(_checked_image_encoder(lambda: find_image_encoder(found.path, None)))
+    checks.append(_checked("naf", lambda: find_upsampler(found.path, None)))
+    return checks
+
+
+def _checked(name: str, find: Callable[[], Checkpoint]) -> FileCheck:
+    from pixal3d_scene.generator.checkpoint import check_checkpoint
+
+    try:
+        place = find()
+    except SceneError as error:
+        return FileCheck(name=name, state="missing", remark=str(error))
+    digest = computed_digest(place.weights)
+    if (promised := promised_digest(place.weights)) not in (None, digest):
+        return _damaged(name, digest, promised)
+    try:
+        check_checkpoint(place)
+    except SceneError as error:
+        return FileCheck(name=name, state="wrong", sha256=digest, remark=str(error))
+    return FileCheck(name=name, state="ok", sha256=digest, remark=str(place.weights))
+
+
+def _checked_image_encoder(find: Callable[[], WeightsFolder]) -> FileCheck:
+    from pixal3d_scene.generator.checkpoint import load_image_encoder
+
+    try:
+        found = find()
+    except SceneError as error:
+        return FileCheck(name="dinov3", state="missing", remark=str(error))
+    weights = found.path / "model.safetensors"
+    digest = computed_digest(weights)
+    if (promised := promised_digest(weights)) not in (None, digest):
+        return _damaged("dinov3", digest, promised)
+    try:
+        load_image_encoder(found)
+    except SceneError as error:
+        return FileCheck(name="dinov3", state="wrong", sha256=digest, remark=str(error))
+    return FileCheck(name="dinov3", state="ok", sha256=digest, remark=str(weights))
+
+
+def _damaged(name: str, digest: str, promised: str | None) -> FileCheck:
+    remark = f"the hub published {promised}; delete the file from the hub's cache and fetch it again"
+    return FileCheck(name=name, state="damaged", sha256=digest, remark=remark)
+
+
+def _status(weights: PublishedWeights) -> WeightsStatus:
+    where, revision = _where(weights)
+    missing = tuple(file for file in weights.files if where is None or not (where / file).is_file())
+    return WeightsStatus(
+        name=weights.name,
+        purpose=weights.purpose,
+        hub_id=weights.hub_id,
+        revision=revision or weights.revision,
+        size_bytes=weights.size_bytes,
+        licence=weights.licence,
+        gated=weights.gated,
+        commercial=weights.commercial,
+        present=not missing,
+        where="" if where is None else str(where),
+        files_missing=missing,
+        remark=weights.remark,
+    )
+
+
+def _where(weights: PublishedWeights) -> tuple[Path | None, str | None]:
+    if weights.hub_id is None:
+        return own_cache(), None
+    try:
+        found = find_weights(weights.hub_id, revision=weights.revision)
+    except BackendMissing:
+        return None, None
+    return found.path, found.revision
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

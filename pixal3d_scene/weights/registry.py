@@ -1,0 +1,135 @@
+"""The published weights that the package knows: where they are, how large, under which licence. Data only.
+
+`revision` is the commit that was checked; None where none was: fetching then asks for one instead of taking
+whatever the repository holds that day. Sizes follow from the parameter counts and are rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from ..errors import InputError
+
+Commercial = Literal["yes", "no", "ask"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedWeights:
+    """One set of weights on the Hugging Face hub, or (hub_id None) somewhere that needs a step by hand.
+
+    files: paths inside the repository. follows: a pipeline file among them whose stems name further files.
+    gated: the owner's terms must be accepted on the hub first. commercial: whether the licence allows such use;
+    "ask" where the terms must be read for the case at hand. remark: what a user should know before fetching.
+    """
+
+    name: str
+    purpose: str
+    hub_id: str | None
+    revision: str | None
+    files: tuple[str, ...]
+    size_bytes: int
+    licence: str
+    gated: bool
+    commercial: Commercial
+    follows: str | None = None
+    remark: str = ""
+
+
+_DECODERS = ("ss_dec_conv3d_16l8_fp16", "shape_dec_next_dc_f16c32_fp16", "tex_dec_next_dc_f16c32_fp16")
+_FLOWS = (
+    "ss_flow_img_dit_1_3B_64_bf16",
+    "slat_flow_img2shape_dit_1_3B_512_bf16",
+    "slat_flow_img2shape_dit_1_3B_1024_bf16",
+    "slat_flow_imgshape2tex_dit_1_3B_1024_bf16",
+)
+_DINOV3_FILES = ("config.json", "model.safetensors")
+_DINOV3_BYTES = 1_210_000_000
+_PIXAL3D_BYTES = 24_050_000_000
+_PIXAL3D_REMARK = "Code and weights are stated to be MIT; read the model card's own terms on regions and use first."
+
+
+def _checkpoint_files(pipeline: str, stems: tuple[str, ...]) -> tuple[str, ...]:
+    return (pipeline, *(f"ckpts/{stem}{suffix}" for stem in stems for suffix in (".json", ".safetensors")))
+
+
+_ALL = (
+    PublishedWeights(
+        name="pixal3d",
+        purpose="generator, one picture per object",
+        hub_id="TencentARC/Pixal3D",
+        revision=None,
+        files=_checkpoint_files("pipeline.json", (*_DECODERS, *_FLOWS)),
+        follows="pipeline.json",
+        size_bytes=_PIXAL3D_BYTES,
+        licence="MIT",
+        gated=False,
+        commercial="ask",
+        remark=_PIXAL3D_REMARK,
+    ),
+    PublishedWeights(
+        name="pixal3d-mv",
+        purpose="generator, several posed pictures per object",
+        hub_id="TencentARC/Pixal3D",
+        revision=None,
+        files=_checkpoint_files("pipeline_mv.json", (*_DECODERS, *(f"{stem}_mv" for stem in _FLOWS))),
+        follows="pipeline_mv.json",
+        size_bytes=_PIXAL3D_BYTES,
+        licence="MIT",
+        gated=False,
+        commercial="ask",
+        remark=_PIXAL3D_REMARK,
+    ),
+    PublishedWeights(
+        name="dinov3",
+        purpose="image features of the generator (ungated mirror)",
+        hub_id="camenduru/dinov3-vitl16-pretrain-lvd1689m",
+        revision=None,
+        files=_DINOV3_FILES,
+        size_bytes=_DINOV3_BYTES,
+        licence="DINOv3 License (Meta)",
+        gated=False,
+        commercial="yes",
+        remark="A mirror by a third party; Meta's licence applies all the same. dinov3-meta is the original.",
+    ),
+    PublishedWeights(
+        name="dinov3-meta",
+        purpose="image features of the generator (the original)",
+        hub_id="facebook/dinov3-vitl16-pretrain-lvd1689m",
+        revision=None,
+        files=_DINOV3_FILES,
+        size_bytes=_DINOV3_BYTES,
+        licence="DINOv3 License (Meta)",
+        gated=True,
+        commercial="yes",
+        remark="Name it as generate.pixal3d.image_encoder in a config file to use it.",
+    ),
+    PublishedWeights(
+        name="naf",
+        purpose="feature upsampler of the generator",
+        hub_id=None,
+        revision=None,
+        files=("naf.safetensors",),
+        size_bytes=2_650_000,
+        licence="Apache-2.0",
+        gated=False,
+        commercial="yes",
+        remark="Published as a .pth release of github.com/valeoai/NAF; docs/weights.md converts it once.",
+    ),
+)
+
+REGISTRY: Mapping[str, PublishedWeights] = MappingProxyType({weights.name: weights for weights in _ALL})
+
+
+def published(name: str) -> PublishedWeights:
+    """The entry of a name; raises InputError with the names that exist."""
+    if name not in REGISTRY:
+        raise InputError(f"There are no weights {name!r}; choose one of: {', '.join(REGISTRY)}.")
+    return REGISTRY[name]
+
+
+def published_as(hub_id: str) -> PublishedWeights | None:
+    """The first entry that lives in a hub repository."""
+    return next((weights for weights in REGISTRY.values() if weights.hub_id == hub_id), None)
