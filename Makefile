@@ -11,10 +11,10 @@ demo: $(STAMP)
 	$(BIN)/pixal3d-scene demo --out demo-run
 
 test: $(STAMP) node
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-fast: $(STAMP) node
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import RigidTransform
 
+from .arrays import freeze
 from .asset import Material, Mesh, Status
 from .camera import Camera
 from .frames import Similarity
@@ -21,6 +22,25 @@ from .instances import Instance
 from .room import Room
 
 Relation = Literal["on", "against", "hangs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One thing that an object touches: an edge of the scene graph.
+
+    other: "floor", "ceiling", "wall_…" or the name of another object. confidence: 0 to 1. gap_m: what is left
+    between the two, negative inside. middle_world, area_m2: of the patch in which they meet, in plan.
+    """
+
+    other: str
+    relation: Relation
+    confidence: float
+    gap_m: float
+    middle_world: Float[np.ndarray, "3"]
+    area_m2: float = 0.0
+
+    def __post_init__(self) -> None:
+        freeze(self, "middle_world")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +52,11 @@ class Placement:
     parent: "floor", "ceiling", "wall_…" or the name of another object.
     residual_m: median distance along the ray between mesh and depth, None without evidence.
     inlier_ratio: share of evidence pixels within the noise bound, None without evidence.
+    sigma_scale: standard deviation of log(scale), which is that of log(distance), by the object's own evidence.
+    conditioning: share of it that is mere noise of pixels, 0 to 1; None without evidence.
+    sigma_m: standard deviation of the position by that evidence. moved_m: how far the object was moved from where
+    its own evidence puts it, so that it touches what it stands on and nothing else.
+    contacts: the parent's first, then others; the parent's is missing where the object floats.
     """
 
     name: str
@@ -42,6 +67,11 @@ class Placement:
     residual_m: float | None = None
     inlier_ratio: float | None = None
     warnings: tuple[str, ...] = ()
+    sigma_scale: float | None = None
+    conditioning: float | None = None
+    sigma_m: float | None = None
+    moved_m: float = 0.0
+    contacts: tuple[Contact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

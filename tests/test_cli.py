@@ -113,6 +113,7 @@ def test_changed_setting_redoes_its_stage_and_those_after_it(room: RoomOnDisk, f
     assert {"stages/objects/object_03.npz", "scene.glb", "scene.json"} <= changed
 
 
+@pytest.mark.slow
 def test_redo_and_only(room: RoomOnDisk, finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(finished, out)
@@ -193,6 +194,7 @@ def test_dry_run_writes_nothing(room: RoomOnDisk, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_several_photos_and_a_bad_one(room: RoomOnDisk, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -234,6 +236,7 @@ def test_help_is_fast_and_light() -> None:
     assert min(seconds) < 2.0
 
 
+@pytest.mark.slow
 def test_interrupt_leaves_no_half_file(room: RoomOnDisk, tmp_path: Path) -> None:
     out = tmp_path / "run"
     # The stage that is interrupted waits, so that a slow or a fast machine cannot miss it.
@@ -260,6 +263,7 @@ def test_interrupt_leaves_no_half_file(room: RoomOnDisk, tmp_path: Path) -> None
     assert list(out.rglob(".*")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["segment", "generate", "build_scene"])
 def test_an_interrupted_run_goes_on(
     room: RoomOnDisk, finished: Path, tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
@@ -281,6 +285,7 @@ def test_an_interrupted_run_goes_on(
     assert (out / "scene.glb").read_bytes() == (finished / "scene.glb").read_bytes()
 
 
+@pytest.mark.slow
 def test_full_disk_is_said_and_the_folder_is_consistent(room: RoomOnDisk, tmp_path: Path) -> None:
     out = tmp_path / "run"
     # The kernel refuses every file above 60 kB: the same path as a full disk, and it holds for root.
@@ -336,6 +341,7 @@ def test_dry_run_knows_what_redo_does(room: RoomOnDisk, finished: Path) -> None:
     assert plan == {"segment": "keep", "depth": "keep", "generate": "run", "place": "run", "export": "run"}
 
 
+@pytest.mark.slow
 def test_the_worst_of_several_errors_decides_the_exit_code(room: RoomOnDisk, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_text("not a picture")
     Image.new("RGB", (64, 48)).save(tmp_path / "black.png")  # nothing to segment: a stage fails
@@ -344,6 +350,7 @@ def test_the_worst_of_several_errors_decides_the_exit_code(room: RoomOnDisk, tmp
     assert result.exit_code == 4, result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redirection", ["| true", ">&-", "2>&-"])
 def test_a_reader_that_left_does_not_end_the_job(room: RoomOnDisk, tmp_path: Path, redirection: str) -> None:
     photos = [tmp_path / "a.png", tmp_path / "b.png"]

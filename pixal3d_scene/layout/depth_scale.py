@@ -8,6 +8,7 @@ reweighted least squares, Tukey's biweight; Holland and Welsch 1977).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,8 @@ _BLOCKS_ACROSS = 4
 _FEWEST_PIXELS_OF_BLOCK = 8
 # Slow depth errors have this width, as a share of the picture's.
 _CORRELATION_SHARE = 0.25
+# Ratios crowd where at least this share, and so many times what a normal distribution has, agree within the noise.
+_SMALLEST_CROWD, _CROWDED, _NARROWEST_CROWD = 0.15, 2.0, 0.001
 # What is left when everything agrees: half a voxel of the finest generator, depth in millimetres.
 _SMALLEST_SIGMA = 0.001
 
@@ -41,6 +44,7 @@ class DepthScale:
     """scale_m: length of a cube edge. residual_m: median distance along z. inlier_ratio: of the evidence pixels.
 
     sigma_log: standard deviation of log(scale), slow depth errors and disagreement in shape included.
+    slow_log: the part of it that slow depth errors make, which neighbours in the picture share.
     conditioning: the same for independent noise alone over `sigma_log`; near 1, more pixels would help.
     pixels: how many had evidence.
     """
@@ -49,6 +53,7 @@ class DepthScale:
     residual_m: float
     inlier_ratio: float
     sigma_log: float
+    slow_log: float
     conditioning: float
     pixels: int
 
@@ -69,20 +74,19 @@ def fit_scale(asset: ObjectAsset, volume: CropVolume, noise: DepthNoise) -> Dept
     z_m = volume.depth.z_m[rows, columns][seen].astype(np.float64)
     t_obj = hits.t[seen]
     log_ratio = np.log(z_m) - np.log(t_obj)
-    centre, spread = _robust_centre(log_ratio)
+    centre, spread = _robust_centre(log_ratio, noise)
     error = log_ratio - centre
     inlier = np.abs(error) < max(3 * spread, 0.01)
     from_pixels = spread / float(np.sqrt(max(inlier.sum(), 1)))
-    sigma_log = np.sqrt(
-        max(from_pixels, _between_blocks(error[inlier], rows[seen][inlier], columns[seen][inlier])) ** 2
-        + _slow_error(volume, noise) ** 2
-        + _SMALLEST_SIGMA**2
-    )
+    between_blocks = _between_blocks(error[inlier], rows[seen][inlier], columns[seen][inlier])
+    slow_log = _slow_error(volume, noise)
+    sigma_log = np.linalg.norm([max(from_pixels, between_blocks), slow_log, _SMALLEST_SIGMA])
     return DepthScale(
         scale_m=float(np.exp(centre)),
         residual_m=float(np.median(np.abs(z_m - np.exp(centre) * t_obj))),
         inlier_ratio=float(inlier.mean()),
         sigma_log=float(sigma_log),
+        slow_log=slow_log,
         conditioning=float(from_pixels / sigma_log),
         pixels=len(z_m),
     )
@@ -119,13 +123,15 @@ def mesh_in_unit_cam(asset: ObjectAsset, volume: CropVolume) -> Mesh:
     return asset.mesh_obj.transformed(T_cam_from_cropcam @ T_cropcam_from_obj)
 
 
-def _robust_centre(log_ratio: Float[np.ndarray, "n"]) -> tuple[float, float]:
+def _robust_centre(log_ratio: Float[np.ndarray, "n"], noise: DepthNoise) -> tuple[float, float]:
     """Centre and spread (standard deviation of the inliers)."""
     centre = float(np.median(log_ratio))
-    spread = 0.0
+    spread = 1.4826 * float(np.median(np.abs(log_ratio - centre)))
+    crowd, held_spread = _crowd(log_ratio, spread, noise)
+    centre = centre if crowd is None else crowd
     for _ in range(20):
         error = log_ratio - centre
-        spread = max(1.4826 * float(np.median(np.abs(error))), 1e-6)
+        spread = max(held_spread or 1.4826 * float(np.median(np.abs(error))), 1e-6)
         cut = min(4.685 * spread, _LARGEST_LOG_ERROR)  # Tukey's constant for 95 % efficiency
         weight = np.clip(1 - (error / cut) ** 2, 0, None) ** 2
         step = float((weight * error).sum() / max(weight.sum(), 1e-12))
@@ -135,9 +141,23 @@ def _robust_centre(log_ratio: Float[np.ndarray, "n"]) -> tuple[float, float]:
     return centre, spread
 
 
-def _between_blocks(
-    error: Float[np.ndarray, "n"], rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "n"]
-) -> float:
+def _crowd(log_ratio: Float[np.ndarray, "n"], spread: float, noise: DepthNoise) -> tuple[float | None, float | None]:
+    """Where many ratios agree within the depth's own noise while the others scatter: a centre and a spread.
+
+    Leaves that a mesh lacks show what is behind them, always farther away; their median is no answer.
+    """
+    half = max(3 * noise.independent, _NARROWEST_CROWD)
+    ordered = np.sort(log_ratio)
+    counts = np.searchsorted(ordered, ordered + 2 * half, side="right") - np.arange(len(ordered))
+    first = int(np.argmax(counts))
+    share = float(counts[first]) / len(ordered)
+    expected = math.erf(half / (math.sqrt(2) * max(spread, 1e-9)))
+    if share < _SMALLEST_CROWD or share < _CROWDED * expected:
+        return None, None
+    return float(np.median(ordered[first : first + counts[first]])), half / 3
+
+
+def _between_blocks(error: Float[np.ndarray, "n"], rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "n"]) -> float:
     """Standard error of the centre from the spread of block means: errors of shape and depth go together locally."""
     block = np.zeros(len(error), dtype=np.int64)
     for position in (rows, columns):
@@ -157,7 +177,7 @@ def _slow_error(volume: CropVolume, noise: DepthNoise) -> float:
     """What remains of the slow error after averaging over the object's extent in the picture."""
     window = _window(volume.mask, margin_px=0)
     length_px = _CORRELATION_SHARE * volume.mask.shape[1]
-    blocks = [max((s.stop - s.start) / length_px, 1.0) for s in window]
+    blocks = [math.hypot(1.0, (s.stop - s.start) / length_px) for s in window]
     return noise.correlated / float(np.sqrt(blocks[0] * blocks[1]))
 
 

@@ -20,12 +20,12 @@ _UNKNOWN_SHARE = 0.02
 _SMALLEST_SHARE = 0.001
 _BLOCKS_ACROSS = 16
 _FEWEST_BLOCKS = 6
-_FEWEST_PIXELS_OF_BLOCK = 30
-# A block is floor when this much of it lies near the plane; walls and furniture leave it.
-_FLOOR_SHARE = 0.8
-_NEAR_FLOOR = 0.10
-# Values are rounded up to powers of this, so that an object more or less does not change every other object.
-_STEP = 1.25
+_SMALLEST_PART_OF_BLOCK = 0.25
+# A block is floor when it lies near the plane and does not leave it from its upper half to its lower: walls do.
+_NEAR_FLOOR = 0.15
+_LARGEST_CHANGE = 0.05
+# Values are rounded to powers of this, so that an object more or less does not change every other object.
+_STEP = 1.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +43,16 @@ class DepthNoise:
 
 def measure_noise(depth: Depth, background: Bool[np.ndarray, "H W"]) -> DepthNoise:
     """Noise of a depth map; background: pixels of no object."""
-    independent = _independent_share(depth)
-    medians = _floor_medians(depth, background, near=_NEAR_FLOOR + 2.5 * independent)
+    independent = independent_share(depth)
+    medians = _floor_medians(depth, background, independent)
     if len(medians) < _FEWEST_BLOCKS:
         return DepthNoise(independent=independent, correlated=_UNKNOWN_SHARE, measured=False)
     # About zero, not about the mean: a common factor is an error too.
     spread = float(np.sqrt(np.mean(np.clip(medians, *np.percentile(medians, [5, 95])) ** 2)))
-    return DepthNoise(independent=independent, correlated=_rounded_up(spread), measured=True)
+    return DepthNoise(independent=independent, correlated=_rounded(spread), measured=True)
 
 
-def _independent_share(depth: Depth) -> float:
+def independent_share(depth: Depth) -> float:
     """From second differences along rows, which slanted surfaces do not show; the median ignores edges."""
     z, valid = depth.z_m.astype(np.float64), depth.valid
     both = valid[:, :-2] & valid[:, 1:-1] & valid[:, 2:]
@@ -62,7 +62,7 @@ def _independent_share(depth: Depth) -> float:
     return float(1.4826 * np.median(np.abs(second)) / np.sqrt(6))  # 1 + 4 + 1 independent variances
 
 
-def _floor_medians(depth: Depth, background: Bool[np.ndarray, "H W"], *, near: float) -> Float[np.ndarray, "n"]:
+def _floor_medians(depth: Depth, background: Bool[np.ndarray, "H W"], independent: float) -> Float[np.ndarray, "n"]:
     """Log ratio of measured to true depth of the floor, one median per block of the picture that shows floor."""
     camera = depth.camera
     height_m = float(camera.centre_world[1])
@@ -76,12 +76,17 @@ def _floor_medians(depth: Depth, background: Bool[np.ndarray, "H W"], *, near: f
     for row in range(0, depth.z_m.shape[0] - size + 1, size):
         for column in range(0, depth.z_m.shape[1] - size + 1, size):
             block = np.s_[row : row + size, column : column + size]
-            values = log_ratio[block][usable[block]]
-            if len(values) >= _FEWEST_PIXELS_OF_BLOCK and np.mean(np.abs(values) < near) > _FLOOR_SHARE:
+            rows, columns = np.nonzero(usable[block])
+            if len(rows) < _SMALLEST_PART_OF_BLOCK * size**2:
+                continue
+            values, upper = log_ratio[block][rows, columns], rows < np.median(rows)
+            change = abs(float(np.median(values[upper]) - np.median(values[~upper]))) if upper.any() else np.inf
+            chance = 2.5 * 1.25 * 2 * independent / np.sqrt(len(values))
+            if abs(np.median(values)) < _NEAR_FLOOR and change < _LARGEST_CHANGE + chance:
                 medians.append(float(np.median(values)))
     return np.array(medians)
 
 
-def _rounded_up(share: float) -> float:
-    steps = np.ceil(np.log(max(share, _SMALLEST_SHARE) / _SMALLEST_SHARE) / np.log(_STEP) - 1e-9)
+def _rounded(share: float) -> float:
+    steps = np.round(np.log(max(share, _SMALLEST_SHARE) / _SMALLEST_SHARE) / np.log(_STEP))
     return float(_SMALLEST_SHARE * _STEP**steps)

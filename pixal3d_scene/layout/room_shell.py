@@ -7,7 +7,7 @@ the points' plan view (x, z); each must be supported by normals and by enough of
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,11 +15,14 @@ from jaxtyping import Bool, Float
 from ..depth import Depth
 from ..instances import Instances
 from ..room import Room, RoomPlane
+from .noise import independent_share
 
 _MOST_WALLS = 4
 _WALL_TOLERANCE_SHARE = 0.02  # of the distance from the camera: depth noise grows with depth
 _FEWEST_WALL_SHARE = 0.04  # of the background points
 _MOST_POINTS = 12_000
+_QUIET_SHARE = 0.005  # depth noise from pixel to pixel, as a share of the depth, up to which nothing is smoothed
+_MOST_SMOOTHING = 5.0
 _DEFAULT_WALL_HEIGHT_M = 2.5
 _JOIN_M = 1.5  # walls that miss each other by less than this, behind furniture, are extended to their corner
 
@@ -79,10 +82,11 @@ def background_mask(depth: Depth, instances: Instances) -> Bool[np.ndarray, "H W
 
 def _background(depth: Depth, instances: Instances) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
     """A subset of the background's points with normals (towards the camera), world."""
-    points = depth.points_world()  # (H, W, 3)
     usable = background_mask(depth, instances)
-    # Differences over several pixels: neighbours of a millimetre depth map are too coarse.
-    step = max(2, min(depth.camera.size_px) // 150)
+    # Differences over several pixels: neighbours of a millimetre depth map are too coarse, of a noisy one far more.
+    noisy = float(np.clip(independent_share(depth) / _QUIET_SHARE, 1.0, _MOST_SMOOTHING))
+    step = int(noisy * max(2, min(depth.camera.size_px) // 150))
+    points = (_smoothed(depth, usable, 2 * step + 1) if noisy > 1 else depth).points_world()  # (H, W, 3)
     right, below = np.roll(points, -step, axis=1) - points, np.roll(points, -step, axis=0) - points
     normals = np.cross(below, right)
     length = np.linalg.norm(normals, axis=-1)
@@ -96,6 +100,17 @@ def _background(depth: Depth, instances: Instances) -> tuple[Float[np.ndarray, "
     n = normals[rows, columns] / length[rows, columns][:, None]
     towards = np.einsum("ij,ij->i", n, depth.camera.centre_world - p)
     return p, n * np.where(towards < 0, -1.0, 1.0)[:, None]
+
+
+def _smoothed(depth: Depth, usable: Bool[np.ndarray, "H W"], window_px: int) -> Depth:
+    """Mean of 1 / z over a square of usable pixels: on a plane 1 / z is linear in the picture, so planes stay."""
+    from scipy.ndimage import uniform_filter
+
+    inverse = np.where(usable, 1 / np.where(usable, depth.z_m, 1.0), 0.0)
+    share = uniform_filter(usable.astype(np.float64), window_px)
+    mean = uniform_filter(inverse, window_px) / np.maximum(share, 1e-9)
+    z_m = np.where(usable, 1 / np.where(usable, mean, 1.0), depth.z_m)
+    return replace(depth, z_m=z_m.astype(np.float32))
 
 
 def _find_walls(

@@ -1,27 +1,37 @@
-"""Assets in, placements out: scale along the ray, support, contact.
+"""Assets in, placements out: every object where the photo says, standing on what it stands on.
 
-Each object is placed by its own evidence first; then, carriers before what they carry, its foot is set on its
-support where the gap is small enough to be noise. What is moved, and what floats, is said in its warnings.
+Each object is placed by its own evidence first (`evidence`); what it stands on follows (`contact`, `support`); then
+all are solved together (`joint`). What is moved, what had to give way and what floats is said in the warnings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.spatial.transform import RigidTransform
 
-from ..asset import Mesh, ObjectAsset
+from ..asset import ObjectAsset
 from ..crop import CropVolume
-from ..frames import Similarity, cropcam_from_obj, heading_towards
+from ..frames import WORLD_UP, Similarity, heading_towards
 from ..room import Room
-from ..scene_graph import Placement
+from ..scene_graph import Contact, Placement
+from .body import Body
 from .contact import seen_contacts
-from .depth_scale import DepthScale, fit_scale
+from .evidence import noise_of, place_alone
+from .joint import GaveWay, Touch, solve_jointly
+from .noise import DepthNoise
 from .support import Support, find_supports
 
 # Corrections below this are rounding of a voxel grid and not worth a remark.
 _WORTH_A_REMARK_M = 0.03
+_FEWEST_AGREE = 0.6
+# Contacts closer than this are contacts.
+_TOUCHES_M = 0.005
+# The floor as the photo shows it: contacts with the room this near to y = 0.
+_FLOOR_M = 0.06
+# A wall is only as exact as the depth that it was fitted to.
+_WALL_TOLERANCE_M = 0.01
 
 
 def solve_layout(
@@ -29,106 +39,132 @@ def solve_layout(
 ) -> tuple[Placement, ...]:
     """One placement per asset, in order.
 
-    snap_m: the largest gap between an object and its support that is closed.
+    snap_m: the largest gap between an object and its support that is closed, if the object's uncertainty allows it.
     """
-    fits = [fit_scale(asset, volume) for asset, volume in zip(assets, volumes, strict=True)]
-    T_world_from_obj = {
-        volume.name: _T_world_from_obj(asset, volume, fit)
-        for asset, volume, fit in zip(assets, volumes, fits, strict=True)
-    }
-    meshes_world = {
-        volume.name: asset.mesh_obj.transformed(T_world_from_obj[volume.name])
-        for asset, volume in zip(assets, volumes, strict=True)
-    }
-    names = {volume.instance.mask_value: volume.name for volume in volumes}
-    seen = {
-        volume.name: {names[value]: height_m for value, height_m in seen_contacts(volume).items() if value in names}
-        for volume in volumes
-    }
-    supports = find_supports(meshes_world, seen, room, reach_m=snap_m)
-    lift_m = _close_gaps(supports, meshes_world, snap_m=snap_m)
+    noise = noise_of(volumes)
+    bodies = {v.name: place_alone(a, v, noise) for a, v in zip(assets, volumes, strict=True)}
+    supports = find_supports(bodies, _seen(volumes, noise), room, reach_m=snap_m)
+    touches = [t for name, s in supports.items() if (t := _wanted(bodies[name], s, bodies, room, noise))]
+    picture_px = float(max(volumes[0].depth.camera.size_px)) if volumes else 1.0
+    solution = solve_jointly(bodies, touches, picture_px=picture_px)
+    moved = {name: body.moved(solution.motions[name]) for name, body in bodies.items()}
     return tuple(
-        _placement(
-            volume, T_world_from_obj[volume.name], meshes_world[volume.name], supports[volume.name],
-            lift_m[volume.name], fit, snap_m,
-        )
-        for volume, fit in zip(volumes, fits, strict=True)
+        _placement(v, bodies[v.name], moved, supports[v.name], solution.gave_way.get(v.name, ())) for v in volumes
+    )
+
+
+def _seen(volumes: Sequence[CropVolume], noise: DepthNoise) -> dict[str, dict[str, float]]:
+    """What each object visibly touches, by name; "floor" where the room goes on at the floor's height."""
+    names = {volume.instance.mask_value: volume.name for volume in volumes}
+    seen: dict[str, dict[str, float]] = {}
+    for volume in volumes:
+        heights_m = seen_contacts(volume, noise)
+        contacts = {names[value]: height_m for value, height_m in heights_m.items() if value in names}
+        reach_m = _FLOOR_M + 2 * noise.correlated * float(volume.depth.camera.centre_world[1])
+        if 0 in heights_m and abs(heights_m[0]) < reach_m:
+            contacts["floor"] = heights_m[0]
+        seen[volume.name] = contacts
+    return seen
+
+
+def _wanted(body: Body, support: Support, bodies: Mapping[str, Body], room: Room, noise: DepthNoise) -> Touch | None:
+    """The contact that the solution should make; None where the object is known to float."""
+    if support.floats:
+        return None
+    if support.relation == "on":
+        at_support = support.at_world - support.gap_m * WORLD_UP
+        other = support.parent if support.parent in bodies else None
+        return Touch(
+            body=body.name, other=other, what=support.parent, keeps="contact", normal=np.array(WORLD_UP),
+            points=(support.at_world, at_support), value_m=support.gap_m,
+        )  # fmt: skip
+    plane = next(p for p in room.planes if p.name == support.parent)
+    tolerance_m = float(np.hypot(_WALL_TOLERANCE_M, 0.5 * noise.correlated * body.distance_m))
+    if abs(support.gap_m) <= 2 * tolerance_m:
+        return None  # as near as anybody can tell: a fit of the wall that differs by a hair must move nothing
+    return Touch(
+        body=body.name, other=None, what=support.parent, keeps="contact", normal=plane.normal_world,
+        points=(support.at_world, support.at_world), value_m=support.gap_m, tolerance_m=tolerance_m,
     )  # fmt: skip
 
 
-def _T_world_from_obj(asset: ObjectAsset, volume: CropVolume, fit: DepthScale | None) -> Similarity:
-    T_cropcam_from_obj = cropcam_from_obj(
-        scale_m=_scale_m(asset, volume, fit), camera_distance_obj=asset.camera_distance_obj
-    )
-    return Similarity.from_rigid(volume.camera.T_world_from_cam) @ T_cropcam_from_obj
-
-
-def _scale_m(asset: ObjectAsset, volume: CropVolume, fit: DepthScale | None) -> float:
-    if fit is not None:
-        return fit.scale_m
-    if asset.expected_scale_m is not None:
-        return asset.expected_scale_m
-    # No depth anywhere on the object: as far as the median of what is known in the picture.
-    z_m = float(np.median(volume.depth.z_m[volume.depth.valid]))
-    return z_m / asset.camera_distance_obj
-
-
-def _close_gaps(supports: dict[str, Support], meshes_world: dict[str, Mesh], *, snap_m: float) -> dict[str, float]:
-    """How far each object is lifted (m, along y), carriers first, since what stands on them moves along."""
-    lift_m: dict[str, float] = {}
-
-    def settle(name: str) -> float:
-        if name not in lift_m:
-            support = supports[name]
-            carried = settle(support.parent) if support.parent in supports else 0.0
-            closes = support.relation == "on" and abs(support.gap_m) <= snap_m
-            lift_m[name] = carried - (support.gap_m if closes else 0.0)
-        return lift_m[name]
-
-    for name in supports:
-        settle(name)
-    return lift_m
-
-
 def _placement(
-    volume: CropVolume,
-    T_world_from_obj: Similarity,
-    mesh_world: Mesh,
-    support: Support,
-    lift_m: float,
-    fit: DepthScale | None,
-    snap_m: float,
+    volume: CropVolume, body: Body, moved: Mapping[str, Body], support: Support, gave_way: Sequence[GaveWay]
 ) -> Placement:
-    T_lifted = Similarity(translation=np.array([0.0, lift_m, 0.0])) @ T_world_from_obj
-    T_world_from_node = _node_frame(mesh_world, lift_m, volume)
-    warnings = []
-    if fit is None:
-        warnings.append("No usable depth on this object: its distance is a guess.")
-    elif fit.inlier_ratio < 0.6:
-        warnings.append(f"Only {fit.inlier_ratio:.0%} of its pixels agree on its distance.")
-    if abs(lift_m) > _WORTH_A_REMARK_M:
-        warnings.append(f"Moved {lift_m:+.2f} m along the vertical to meet its support.")
-    if support.relation == "on" and abs(support.gap_m) > snap_m:
-        side = "above" if support.gap_m > 0 else "below"
-        warnings.append(f"Its foot is {abs(support.gap_m):.2f} m {side} the {support.parent}; it was left there.")
+    placed = moved[volume.name]
+    T_world_from_node = _node_frame(placed)
+    fit = body.fit
+    moved_m = float(np.linalg.norm(placed.mesh_world.bounds.mean(axis=0) - body.mesh_world.bounds.mean(axis=0)))
+    left_m = _gap_left_m(body, support, gave_way)
     return Placement(
         name=volume.name,
         T_world_from_node=T_world_from_node,
-        T_node_from_obj=Similarity.from_rigid(T_world_from_node).inverse() @ T_lifted,
+        T_node_from_obj=Similarity.from_rigid(T_world_from_node).inverse() @ placed.T_world_from_obj,
         parent=support.parent,
         relation=support.relation,
         residual_m=None if fit is None else fit.residual_m,
         inlier_ratio=None if fit is None else fit.inlier_ratio,
-        warnings=tuple(warnings),
+        warnings=tuple(_warnings(body, support, moved_m, left_m, gave_way)),
+        sigma_scale=body.sigma_log,
+        conditioning=None if fit is None else fit.conditioning,
+        sigma_m=body.sigma_m,
+        moved_m=moved_m,
+        contacts=_contacts(support, left_m, placed, body),
     )
 
 
-def _node_frame(mesh_world: Mesh, lift_m: float, volume: CropVolume) -> RigidTransform:
+def _gap_left_m(body: Body, support: Support, gave_way: Sequence[GaveWay]) -> float:
+    """What is left of the gap to the support; the solution closes it or gives the contact up."""
+    left = [gave.left_m for gave in gave_way if gave.touch.keeps == "contact"]
+    if left:
+        return left[0]
+    floats = support.relation == "on" and support.floats
+    return support.gap_m if floats else 0.0
+
+
+def _warnings(body: Body, support: Support, moved_m: float, left_m: float, gave_way: Sequence[GaveWay]) -> list[str]:
+    warnings = []
+    if body.fit is None:
+        warnings.append("No usable depth on this object: its distance is a guess.")
+    elif body.fit.inlier_ratio < _FEWEST_AGREE:
+        warnings.append(f"Only {body.fit.inlier_ratio:.0%} of its pixels agree on its distance.")
+    if moved_m > _WORTH_A_REMARK_M:
+        warnings.append(f"Moved {moved_m:.2f} m ({moved_m / body.sigma_m:.1f} sigma) to meet what it touches.")
+    cost = {id(g): f" (cost {g.cost:.0f})" for g in gave_way}
+    if abs(left_m) > _TOUCHES_M:
+        side = "above" if left_m > 0 else "below"
+        said = next((cost[id(g)] for g in gave_way if g.touch.keeps == "contact"), "")
+        warnings.append(f"Its foot is {abs(left_m):.2f} m {side} the {support.parent}; it was left there{said}.")
+    warnings += [
+        f"Still {abs(g.left_m):.3f} m inside {g.touch.other}; neither may move further{cost[id(g)]}."
+        for g in gave_way
+        if g.touch.keeps == "apart"
+    ]
+    return warnings
+
+
+def _contacts(support: Support, left_m: float, placed: Body, body: Body) -> tuple[Contact, ...]:
+    """The support first, unless it is not reached, then whatever else is touched; places move with the object."""
+    shift = placed.mesh_world.bounds.mean(axis=0) - body.mesh_world.bounds.mean(axis=0)
+    found = [support] if abs(left_m) <= _TOUCHES_M else []
+    return tuple(
+        Contact(
+            other=s.parent,
+            relation=s.relation,
+            confidence=s.confidence,
+            gap_m=left_m if s is support else s.gap_m - support.gap_m * (s.relation == "on"),
+            middle_world=np.asarray(s.at_world, dtype=np.float64) + shift,
+            area_m2=s.area_m2,
+        )
+        for s in (*found, *support.further)
+    )
+
+
+def _node_frame(placed: Body) -> RigidTransform:
     """Pose of the node frame: upright, facing the photo's camera, origin at the bottom centre of the box."""
-    low, high = mesh_world.bounds
-    R_world_from_node = heading_towards(volume.depth.camera.centre_world, (low + high) / 2)
-    vertices_turned = R_world_from_node.inv().apply(np.array(mesh_world.vertices))
+    low, high = placed.mesh_world.bounds
+    R_world_from_node = heading_towards(placed.eye_world, (low + high) / 2)
+    vertices_turned = R_world_from_node.inv().apply(np.array(placed.mesh_world.vertices))
     low, high = vertices_turned.min(axis=0), vertices_turned.max(axis=0)
     bottom_centre = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
-    origin_world = R_world_from_node.apply(bottom_centre) + np.array([0.0, lift_m, 0.0])
-    return RigidTransform.from_components(origin_world, R_world_from_node)
+    return RigidTransform.from_components(R_world_from_node.apply(bottom_centre), R_world_from_node)

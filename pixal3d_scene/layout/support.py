@@ -1,107 +1,158 @@
 """What each object stands on: the floor, another object, a wall or the ceiling.
 
-Meshes in world (y up, floor at 0), the contacts that the photo shows and the room's planes enter. An object
-stands on another one when the photo shows their contact, or when, straight below its foot, that object's upper
-side is at the foot's height.
+Bodies in world (y up, floor at 0), the contacts that the photo shows and the room's planes enter. Every possible
+support has a gap; the likeliest one is that whose gap is smallest in terms of how well both heights are known, and
+that the photo shows. Further contacts (a second support, a wall behind) are kept beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from ..asset import Mesh
-from ..mesh.raycast import Raycaster
-from ..room import Room
+from ..room import Room, RoomPlane
 from ..scene_graph import Relation
+from .body import Body
+from .overlap import box_pairs
+from .patch import Column, Patch, rest_on, rest_on_floor
 
-# The foot is the part of an object within this share of its height above its lowest point.
-_FOOT_SHARE = 0.05
-# From the foot's points upwards, where the downward rays start: a support may reach a little into the object.
-_START_ABOVE_M = 0.10
-# Share of the foot that must have the carrier below it: a vase may overhang a table, a table not a rug.
-_FEWEST_FOOT_SHARE = 0.3
 _WALL_GAP_M = 0.12
 # What a wall carries does not reach far into the room: a clock, a shelf, a wall cabinet.
 _WALL_REACH_M = 0.7
+# A carrier reaches further down than what it carries.
+_LOWER_M = 0.02
+# Meshes end this unevenly where they touch.
+_UNEVEN_M = 0.01
+# Cost, in squared standard deviations, of a contact that the photo does not show; of one that no mesh shows; and the
+# cost at which nothing at all is as likely.
+_UNSEEN_COST = 4.0
+_NO_PATCH_COST = 2.0
+_NONE_COST = 9.0
+# A second support is level with the first one within this.
+_LEVEL_M = 0.02
+_TOUCHES_WALL_M = 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Support:
-    """parent: "floor", "ceiling", "wall_…" or an object's name. gap_m: foot above support (negative: inside)."""
+    """parent: "floor", "ceiling", "wall_…" or an object's name. gap_m: foot above support (negative: inside).
+
+    confidence: 0 to 1, against the other supports in question. cost: squared standard deviations.
+    at_world, area_m2: the patch in which they meet, the object still in its own place. further: other contacts.
+    floats: nothing is within reach; the floor is its parent for want of another.
+    """
 
     parent: str
     relation: Relation
     gap_m: float
+    at_world: Float[np.ndarray, "3"]
+    area_m2: float = 0.0
+    cost: float = 0.0
+    confidence: float = 0.0
+    further: tuple[Support, ...] = ()
+    floats: bool = False
 
 
 def find_supports(
-    meshes_world: Mapping[str, Mesh], seen: Mapping[str, Mapping[str, float]], room: Room, *, reach_m: float
+    bodies: Mapping[str, Body], seen: Mapping[str, Mapping[str, float]], room: Room, *, reach_m: float
 ) -> dict[str, Support]:
     """The support of every object; never a cycle.
 
-    seen: per object the names it visibly touches with the height (m) of the contact (`contact.seen_contacts`).
-    reach_m: the largest gap that still counts as contact.
+    seen: per object the names ("floor" among them) it visibly touches with the height (m) of the contact
+    (`contact.seen_contacts`). reach_m: the largest gap that still counts as contact.
     """
-    names = list(meshes_world)
-    boxes = {name: mesh.bounds for name, mesh in meshes_world.items()}
-    supports: dict[str, Support] = {}
-    for name, mesh in meshes_world.items():
-        foot_m = float(mesh.vertices[:, 1].min())
-        candidates = [Support(parent="floor", relation="on", gap_m=foot_m)] if abs(foot_m) <= reach_m else []
-        for other in names:
-            if other == name or not _may_carry(boxes[other], boxes[name], reach_m):
-                continue
-            height_m = seen.get(name, {}).get(other)
-            if height_m is not None and abs(foot_m - height_m) <= reach_m:
-                gap_m: float | None = foot_m - height_m
-            else:
-                gap_m = gap_above(mesh, meshes_world[other], reach_m=reach_m)
-            if gap_m is not None:
-                candidates.append(Support(parent=other, relation="on", gap_m=gap_m))
-        if candidates:
-            supports[name] = min(candidates, key=lambda s: (abs(s.gap_m), s.parent))
-        else:
-            others = {other: boxes[other] for other in names if other != name}
-            supports[name] = _over_another(boxes[name], others, reach_m) or _without_ground(mesh, room, foot_m)
-    return _without_cycles(supports, meshes_world)
+    columns = {name: Column(body.mesh_world) for name, body in bodies.items()}
+    carriers = _possible_carriers(columns, reach_m)
+    supports = {}
+    for name, body in bodies.items():
+        reached_m = _reach_m(body, reach_m)
+        candidates = [_on_floor(body, columns[name], "floor" in seen.get(name, {}))]
+        candidates += [
+            found
+            for other in carriers[name]
+            if (found := _on_object(body, columns[name], bodies[other], columns[other], seen.get(name, {}), reach_m))
+        ]
+        candidates = [c for c in candidates if abs(c.gap_m) <= reached_m]
+        if not candidates:
+            over = _over_another(columns[name].bounds, {o: columns[o].bounds for o in carriers[name]}, reach_m)
+            candidates = [over or _without_ground(columns[name], room)]
+        supports[name] = _likeliest(candidates, _wall_contacts(columns[name], room))
+    return _without_cycles(supports, columns)
 
 
-def gap_above(mesh_world: Mesh, carrier_world: Mesh, *, reach_m: float) -> float | None:
-    """Height of the foot of a mesh above the upper side of another one, None where they do not meet.
-
-    Rays go straight down from the foot; the median over those that hit within reach is the gap.
-    """
-    foot = foot_points(mesh_world)
-    start = foot + np.array([0.0, _START_ABOVE_M + reach_m, 0.0])
-    hits = Raycaster([carrier_world]).cast(start, np.broadcast_to([0.0, -1.0, 0.0], start.shape))
-    lowest_m = float(mesh_world.vertices[:, 1].min())
-    top_m = start[:, 1] - hits.t
-    near = hits.hit & (np.abs(lowest_m - top_m) <= reach_m)
-    if near.mean() < _FEWEST_FOOT_SHARE:
-        return None
-    # The highest part of the support carries: the 90th percentile ignores a stray triangle.
-    return lowest_m - float(np.percentile(top_m[near], 90))
+def _reach_m(body: Body, reach_m: float) -> float:
+    """An object without evidence of its distance reaches as far as that is unknown."""
+    if body.fit is not None:
+        return reach_m
+    lowest_m = float(body.mesh_world.bounds[0, 1])
+    return max(reach_m, 2.5 * body.sigma_log * abs(float(body.eye_world[1]) - lowest_m))
 
 
-def foot_points(mesh_world: Mesh) -> Float[np.ndarray, "n 3"]:
-    """Up to 400 vertices of the lowest part of a mesh."""
-    y = mesh_world.vertices[:, 1]
-    height_m = float(np.ptp(y))
-    foot = np.flatnonzero(y <= y.min() + max(_FOOT_SHARE * height_m, 1e-4))
-    if len(foot) > 400:
-        foot = foot[np.linspace(0, len(foot) - 1, 400).astype(np.int64)]
-    return np.array(mesh_world.vertices[foot], dtype=np.float64)
+def _on_floor(body: Body, column: Column, seen: bool) -> Support:
+    patch = rest_on_floor(column)
+    return _candidate("floor", patch, _foot_sigma_m(body, body.sigma_log), seen=seen)
 
 
-def _may_carry(carrier_box: Float[np.ndarray, "2 3"], box: Float[np.ndarray, "2 3"], reach_m: float) -> bool:
-    """Boxes overlap seen from above, and the carrier's lowest point is below the foot."""
-    (low_c, high_c), (low, high) = carrier_box.tolist(), box.tolist()
-    overlap = high_c[0] >= low[0] and low_c[0] <= high[0] and high_c[2] >= low[2] and low_c[2] <= high[2]
-    return overlap and low_c[1] < low[1] - 0.02 and low[1] - high_c[1] <= reach_m
+def _on_object(
+    body: Body, column: Column, carrier: Body, carrier_column: Column, seen: Mapping[str, float], reach_m: float
+) -> Support | None:
+    """The contact of two bodies, from their meshes or from what the photo shows, whichever is nearer."""
+    # Slow depth errors move both alike: what counts is what each has of its own.
+    own = np.sqrt(sum(max(b.sigma_log**2 - b.slow_log**2, 0.0) for b in (body, carrier)))
+    sigma_m = float(np.hypot(_foot_sigma_m(body, float(own)), carrier.sigma_shape_m))
+    patch = rest_on(column, carrier_column, reach_m=reach_m)
+    height_m = seen.get(carrier.name)
+    foot_m = float(column.bounds[0, 1])
+    if height_m is not None and (patch is None or abs(foot_m - height_m) < abs(patch.gap_m)):
+        middle = column.foot.mean(axis=0) if patch is None else patch.middle_world
+        area_m2 = 0.0 if patch is None else patch.area_m2
+        patch = Patch(gap_m=foot_m - height_m, share=1.0, middle_world=middle, area_m2=area_m2)
+    return None if patch is None else _candidate(carrier.name, patch, sigma_m, seen=height_m is not None)
+
+
+def _foot_sigma_m(body: Body, sigma_log: float) -> float:
+    """How well the height of the foot is known: a slide moves it by its height below the camera."""
+    below_m = float(body.eye_world[1]) - float(body.mesh_world.bounds[0, 1])
+    return float(np.linalg.norm([below_m * sigma_log, body.sigma_shape_m, _UNEVEN_M]))
+
+
+def _candidate(parent: str, patch: Patch, sigma_m: float, *, seen: bool) -> Support:
+    cost = (patch.gap_m / sigma_m) ** 2 + (0.0 if seen else _UNSEEN_COST)
+    return Support(
+        parent=parent, relation="on", gap_m=patch.gap_m, at_world=patch.middle_world, area_m2=patch.area_m2, cost=cost
+    )
+
+
+def _likeliest(candidates: Sequence[Support], walls: Sequence[Support]) -> Support:
+    """The cheapest candidate, with its share of the likelihood, and what else it touches."""
+    ordered = sorted(candidates, key=lambda s: (s.cost, s.parent))
+    best = ordered[0]
+    costs = np.array([*(s.cost for s in ordered), max(best.cost, _NONE_COST)])
+    likelihood = np.exp(-0.5 * (costs - costs.min()))
+    shares = likelihood / likelihood.sum()
+    level = [
+        replace(s, confidence=float(share))
+        for s, share in zip(ordered[1:], shares[1:], strict=False)
+        if s.relation == "on" and abs(s.gap_m - best.gap_m) <= _LEVEL_M
+    ]
+    walls = [w for w in walls if w.parent != best.parent]
+    return replace(best, confidence=float(shares[0]), further=(*level, *walls))
+
+
+def _possible_carriers(columns: Mapping[str, Column], reach_m: float) -> dict[str, list[str]]:
+    """For every object the others whose box is under its own, overlapping it seen from above."""
+    names = list(columns)
+    result: dict[str, list[str]] = {name: [] for name in names}
+    for i, j in box_pairs([columns[n].bounds for n in names], margin_m=reach_m).tolist():
+        for name, other in ((names[i], names[j]), (names[j], names[i])):
+            (low_c, high_c), (low, high) = columns[other].bounds.tolist(), columns[name].bounds.tolist()
+            overlap = high_c[0] >= low[0] and low_c[0] <= high[0] and high_c[2] >= low[2] and low_c[2] <= high[2]
+            if overlap and low_c[1] < low[1] - _LOWER_M and low[1] - high_c[1] <= reach_m:
+                result[name].append(other)
+    return result
 
 
 def _over_another(
@@ -117,29 +168,70 @@ def _over_another(
     for name, (low_o, high_o) in others.items():
         within = (low_o[[0, 2]] <= middle_xz).all() and (middle_xz <= high_o[[0, 2]]).all()
         gap_m = float(low[1] - high_o[1])
-        if within and abs(gap_m) <= reach_m and low_o[1] < low[1] - 0.02:
+        if within and abs(gap_m) <= reach_m:
             below.append((abs(gap_m), name, gap_m))
     if not below:
         return None
     _, name, gap_m = min(below)
-    return Support(parent=name, relation="on", gap_m=gap_m)
+    at_world = np.array([middle_xz[0], low[1], middle_xz[1]])
+    return Support(
+        parent=name, relation="on", gap_m=gap_m, at_world=at_world, cost=_UNSEEN_COST + _NO_PATCH_COST
+    )  # fmt: skip
 
 
-def _without_ground(mesh: Mesh, room: Room, foot_m: float) -> Support:
+def _without_ground(column: Column, room: Room) -> Support:
     """Nothing below within reach: a wall or the ceiling may hold it; else it floats above the floor."""
-    top_m = float(mesh.vertices[:, 1].max())
+    low, high = column.bounds
+    top = np.array([(low[0] + high[0]) / 2, high[1], (low[2] + high[2]) / 2])
     for plane in room.planes:
-        if plane.name == "ceiling" and abs(float(plane.corners_world[0, 1]) - top_m) < _WALL_GAP_M:
-            return Support(parent="ceiling", relation="hangs", gap_m=float(plane.corners_world[0, 1]) - top_m)
-    spans = [(w.name, *np.percentile(w.distance_m(mesh.vertices), [2, 98])) for w in room.walls]
-    near = [(abs(a), name, float(a)) for name, a, b in spans if abs(a) < _WALL_GAP_M and b < _WALL_REACH_M]
+        gap_m = float(plane.corners_world[0, 1] - high[1])
+        if plane.name == "ceiling" and abs(gap_m) < _WALL_GAP_M:
+            return Support(parent="ceiling", relation="hangs", gap_m=gap_m, at_world=top, cost=_UNSEEN_COST)
+    near = []
+    for wall in room.walls:
+        gap_m, reach_m, at_world = _wall_distance(wall, column)
+        if abs(gap_m) < _WALL_GAP_M and reach_m < _WALL_REACH_M:
+            near.append(
+                Support(parent=wall.name, relation="against", gap_m=gap_m, at_world=at_world, cost=_UNSEEN_COST)
+            )
     if near:
-        _, name, gap = min(near)
-        return Support(parent=name, relation="against", gap_m=gap)
-    return Support(parent="floor", relation="on", gap_m=foot_m)
+        return min(near, key=lambda s: (abs(s.gap_m), s.parent))
+    return replace(_above_floor(column), cost=_NONE_COST + _UNSEEN_COST, floats=True)
 
 
-def _without_cycles(supports: dict[str, Support], meshes_world: Mapping[str, Mesh]) -> dict[str, Support]:
+def _above_floor(column: Column) -> Support:
+    patch = rest_on_floor(column)
+    return Support(parent="floor", relation="on", gap_m=patch.gap_m, at_world=patch.middle_world, area_m2=patch.area_m2)
+
+
+def _wall_distance(wall: RoomPlane, column: Column) -> tuple[float, float, Float[np.ndarray, "3"]]:
+    """Distance of the nearest and of the farthest part of a mesh from a wall, and where it is nearest."""
+    distance_m = wall.distance_m(column.mesh_world.vertices)
+    near_m, far_m = np.percentile(distance_m, [2, 98])
+    at_world = column.mesh_world.vertices[distance_m <= near_m + _UNEVEN_M].mean(axis=0)
+    return float(near_m), float(far_m), np.asarray(at_world, dtype=np.float64)
+
+
+def _wall_contacts(column: Column, room: Room) -> list[Support]:
+    """Walls that an object touches with its side, whatever it stands on."""
+    contacts = []
+    for wall in room.walls:
+        gap_m, far_m, at_world = _wall_distance(wall, column)
+        along = np.array([c @ _along(wall) for c in (*wall.corners_world, at_world)])
+        beside = along[:4].min() <= along[4] <= along[:4].max()
+        if abs(gap_m) <= _TOUCHES_WALL_M and far_m > 0 and beside:
+            confidence = float(np.exp(-0.5 * (gap_m / _UNEVEN_M) ** 2))
+            contacts.append(
+                Support(parent=wall.name, relation="against", gap_m=gap_m, at_world=at_world, confidence=confidence)
+            )
+    return contacts
+
+
+def _along(wall: RoomPlane) -> Float[np.ndarray, "3"]:
+    return np.cross(wall.normal_world, [0.0, 1.0, 0.0])
+
+
+def _without_cycles(supports: dict[str, Support], columns: Mapping[str, Column]) -> dict[str, Support]:
     """Break a ring of objects that stand on each other at its lowest member, which goes to the floor."""
     result = dict(supports)
     for name in supports:
@@ -148,7 +240,6 @@ def _without_cycles(supports: dict[str, Support], meshes_world: Mapping[str, Mes
             seen.append(parent)
         if parent in seen:
             ring = seen[seen.index(parent) :]
-            lowest = min(ring, key=lambda n: (float(meshes_world[n].vertices[:, 1].min()), n))
-            foot_m = float(meshes_world[lowest].vertices[:, 1].min())
-            result[lowest] = Support(parent="floor", relation="on", gap_m=foot_m)
+            lowest = min(ring, key=lambda n: (float(columns[n].bounds[0, 1]), n))
+            result[lowest] = _above_floor(columns[lowest])
     return result

@@ -28,7 +28,7 @@ from ..photo import Photo, read_photo
 from ..room import Room
 
 # The smooth error's nodes: its values a quarter of the picture apart are independent.
-_SMOOTH_NODES = 5
+_SMOOTH_NODES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

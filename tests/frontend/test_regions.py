@@ -34,6 +34,7 @@ def test_furniture_is_found() -> None:
     assert any("stop-gap" in n for n in instances.notes)
 
 
+@pytest.mark.slow
 def test_the_same_photo_gives_the_same_objects() -> None:
     first, second = SEGMENTER.segment(SCENE.photo), SEGMENTER.segment(SCENE.photo)
     np.testing.assert_array_equal(first.label_map, second.label_map)
@@ -41,6 +42,7 @@ def test_the_same_photo_gives_the_same_objects() -> None:
     assert first.rejected == second.rejected
 
 
+@pytest.mark.slow
 def test_only_the_largest_are_kept_and_the_others_told() -> None:
     everything = SEGMENTER.segment(SCENE.photo)
     one = RegionsSegmenter(max_objects=1, min_area_share=0.003).segment(SCENE.photo)
@@ -54,6 +56,7 @@ def test_only_the_largest_are_kept_and_the_others_told() -> None:
         assert rejection.area_px > 0
 
 
+@pytest.mark.slow
 def test_objects_are_sorted_by_size() -> None:
     instances = SEGMENTER.segment(SCENE.photo)
     areas = [int(instances.mask(i.mask_value).sum()) for i in instances.items]

@@ -33,6 +33,7 @@ def relative_error(estimate: Depth, truth: Depth, where: np.ndarray) -> float:
     return float(np.mean(np.abs(estimate.z_m[where] / truth.z_m[where] - 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("yaw_deg", "roll_deg"), [(0.0, 0.0), (14.0, 2.0), (-20.0, -1.0)])
 def test_a_painted_room_with_a_known_camera(yaw_deg: float, roll_deg: float) -> None:
     camera = camera_in_room(yaw_deg=yaw_deg, roll_deg=roll_deg)
@@ -49,6 +50,7 @@ def test_a_painted_room_with_a_known_camera(yaw_deg: float, roll_deg: float) -> 
     assert any("hang on the wall: object_04" in n for n in depth.notes)
 
 
+@pytest.mark.slow
 def test_only_the_photo() -> None:
     camera = camera_in_room(yaw_deg=15, pitch_deg=14, size_px=(480, 360))
     scene = painted_room(camera, furniture())
@@ -62,6 +64,7 @@ def test_only_the_photo() -> None:
     assert sum("assumed" in n or "estimated" in n or "guess" in n for n in depth.notes) >= 3
 
 
+@pytest.mark.slow
 def test_the_camera_height_is_the_scale() -> None:
     camera = camera_in_room()
     scene = painted_room(camera, furniture())
@@ -109,6 +112,7 @@ def test_an_upright_box_stands_at_its_exact_distance(
     assert np.quantile(np.abs(relief_m / scene.depth.z_m[mask] - 1), 0.95) < 0.03
 
 
+@pytest.mark.slow
 def test_an_object_behind_another_is_put_behind_it() -> None:
     camera = camera_in_room()
     meshes = {1: standing_box((1.6, 0.7, 0.5), 0.0, -0.5), 2: standing_box((0.6, 1.6, 0.4), 0.0, -1.6)}
@@ -119,6 +123,7 @@ def test_an_object_behind_another_is_put_behind_it() -> None:
     assert any("show no foot" in n and "object_02" in n for n in depth.notes)
 
 
+@pytest.mark.slow
 def test_nothing_is_beyond_the_walls() -> None:
     """A mask whose foot is near the horizon would stand 15 m away; the back wall stops it."""
     camera = camera_in_room(pitch_deg=5)
@@ -149,6 +154,7 @@ def test_any_masks_give_a_depth_within_the_room(seed: int, count: int, pitch_deg
     assert (depth_m <= box.shell(camera)[0]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("yaw_deg", [0.0, 18.0])
 def test_the_walls_are_found(yaw_deg: float) -> None:
     camera = camera_in_room(yaw_deg=yaw_deg)

@@ -67,6 +67,7 @@ def assets(settings: Settings, volumes: tuple[CropVolume, ...]) -> list[ObjectAs
     return generator.generate(volumes, [11 + v.instance.mask_value for v in volumes], Silent())
 
 
+@pytest.mark.slow
 def test_photo_to_glb_twice_with_the_same_bytes(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def test_photo_to_glb_twice_with_the_same_bytes(
     assert again.resumed
 
 
+@pytest.mark.slow
 def test_a_perfect_decoder_puts_every_object_where_it_stands(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_real_room_twice_with_the_same_bytes(tiny_folder: Path, rooms_dir: Pat
     assert "generated" in {o["status"] for o in runs[0].objects}
 
 
+@pytest.mark.slow
 def test_nothing_occupied_falls_back_with_the_reason(tiny_folder: Path, tmp_path: Path) -> None:
     empty = Path(shutil.copytree(tiny_folder, tmp_path / "empty"))
     weights = load_file(empty / "ckpts/ss_dec.safetensors")
@@ -146,6 +149,7 @@ def test_nothing_occupied_falls_back_with_the_reason(tiny_folder: Path, tmp_path
         assert any("the structure network leaves no cell occupied" in warning for warning in item["warnings"])
 
 
+@pytest.mark.slow
 def test_objects_do_not_depend_on_each_other(tiny_folder: Path, volumes: tuple[CropVolume, ...]) -> None:
     settings = tiny_settings(tiny_folder)
     both = assets(settings, volumes)
@@ -159,6 +163,7 @@ def test_objects_do_not_depend_on_each_other(tiny_folder: Path, volumes: tuple[C
     assert not np.array_equal(alone.mesh_obj.vertices, reseeded.mesh_obj.vertices)
 
 
+@pytest.mark.slow
 def test_meshing_that_fails_is_the_objects_own(
     tiny_folder: Path, volumes: tuple[CropVolume, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from rendered_scene import RenderedScene, box, camera_at, render, standing_box, 
 from pixal3d_scene.depth import Depth
 from pixal3d_scene.instances import Instances
 from pixal3d_scene.layout.depth_scale import fit_scale
+from pixal3d_scene.layout.noise import DepthNoise
 from pixal3d_scene.layout.room_shell import fit_room
 from pixal3d_scene.layout.solve import solve_layout
 from pixal3d_scene.scene_graph import Placement
@@ -18,6 +19,7 @@ from pixal3d_scene.scene_graph import Placement
 TABLE = standing_box((1.2, 0.7, 0.8), -0.8, -0.5)
 VASE = standing_box((0.2, 0.3, 0.2), -0.7, -0.4, y=0.7)
 CRATE = standing_box((0.5, 0.4, 0.6), 1.0, 0.3)
+CLEAN = DepthNoise(independent=0.0, correlated=0.0, measured=True)
 CLOCK = box((0.5, 0.5, 0.06), (0.8, 1.7, -2.97))
 
 
@@ -79,7 +81,7 @@ def test_half_of_the_pixels_may_be_wrong(scene: RenderedScene) -> None:
     z_m[wrong] *= 1.6  # as if 40 % of the mask showed the wall behind
     spoilt = replace(volume, depth=replace(scene.depth, z_m=z_m))
     asset = true_asset(scene, 3)
-    exact, robust = fit_scale(asset, volume), fit_scale(asset, spoilt)
+    exact, robust = fit_scale(asset, volume, CLEAN), fit_scale(asset, spoilt, CLEAN)
     assert exact is not None
     assert robust is not None
     assert robust.scale_m == pytest.approx(exact.scale_m, rel=1e-3)
@@ -93,7 +95,7 @@ def test_mirrored_mesh_is_noticed(scene: RenderedScene) -> None:
     mesh = asset.mesh_obj
     turned = replace(mesh, vertices=mesh.vertices * [-1, 1, 1], faces=mesh.faces[:, ::-1])
     mirrored = replace(asset, mesh_obj=turned)
-    right, wrong = fit_scale(asset, scene.volume(1)), fit_scale(mirrored, scene.volume(1))
+    right, wrong = fit_scale(asset, scene.volume(1), CLEAN), fit_scale(mirrored, scene.volume(1), CLEAN)
     assert right is not None
     assert wrong is not None
     assert right.residual_m < 1e-4
@@ -131,7 +133,7 @@ def test_a_small_gap_is_closed_together_with_what_stands_on_it() -> None:
     assert placements["object_01"].T_world_from_node.translation[1] == pytest.approx(0, abs=1e-3)
     assert placements["object_02"].parent == "object_01"
     assert placements["object_02"].T_world_from_node.translation[1] == pytest.approx(0.5, abs=2e-3)
-    assert "vertical" in " ".join(placements["object_01"].warnings)
+    assert "Moved 0.04 m" in " ".join(placements["object_01"].warnings)
 
 
 def test_removing_an_object_leaves_the_others(scene: RenderedScene) -> None:

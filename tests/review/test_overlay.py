@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hand_made_scene import hand_made_photo
 
 from pixal3d_scene.instances import Instance, Instances
 from pixal3d_scene.review.overlay import instance_colours, mask_overlay
-from hand_made_scene import hand_made_photo
 
 
 def _instances(count: int, size_px: tuple[int, int]) -> Instances:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hand_made_scene import box_mesh, hand_made_camera, hand_made_object, hand_made_room, hand_made_scene, pose
 
 from pixal3d_scene.camera import Camera
 from pixal3d_scene.depth import Depth
@@ -10,7 +11,6 @@ from pixal3d_scene.mesh.raycast import view
 from pixal3d_scene.review.quality import measure_quality, with_quality
 from pixal3d_scene.review.render import mesh_in_world
 from pixal3d_scene.scene_graph import SceneGraph
-from hand_made_scene import box_mesh, hand_made_camera, hand_made_object, hand_made_room, hand_made_scene, pose
 
 
 def _photographed(scene: SceneGraph) -> tuple[Instances, Depth]:

@@ -2,12 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from pixal3d_scene.asset import Material, Mesh
-from pixal3d_scene.camera import Camera
-from pixal3d_scene.frames import world_from_level_camera
-from pixal3d_scene.review.render import BACKGROUND, Surface, render, render_scene, sample_texture
-from pixal3d_scene.scene_graph import SceneGraph
 from hand_made_scene import (
     ball_mesh,
     box_mesh,
@@ -17,6 +11,12 @@ from hand_made_scene import (
     marked_texture,
     pose,
 )
+
+from pixal3d_scene.asset import Material, Mesh
+from pixal3d_scene.camera import Camera
+from pixal3d_scene.frames import world_from_level_camera
+from pixal3d_scene.review.render import BACKGROUND, Surface, render, render_scene, sample_texture
+from pixal3d_scene.scene_graph import SceneGraph
 
 
 def _level_camera(size_px: tuple[int, int] = (96, 96)) -> Camera:

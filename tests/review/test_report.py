@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from hand_made_scene import SIZE_PX, box_mesh, hand_made_object, hand_made_photo, hand_made_scene, pose
 from PIL import Image
 
 from pixal3d_scene.camera import Camera
@@ -19,7 +20,6 @@ from pixal3d_scene.instances import Instance, Instances, Rejection
 from pixal3d_scene.photo import Photo
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
 from pixal3d_scene.scene_graph import SceneGraph
-from hand_made_scene import SIZE_PX, box_mesh, hand_made_object, hand_made_photo, hand_made_scene, pose
 
 VOID = {"meta", "img", "br", "hr", "link"}
 

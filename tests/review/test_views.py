@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hand_made_scene import hand_made_camera, hand_made_object, hand_made_room, hand_made_scene, pose
 
 from pixal3d_scene.review.views import look_at, object_view, photo_view, side_view
 from pixal3d_scene.scene_graph import SceneGraph
-from hand_made_scene import hand_made_camera, hand_made_object, hand_made_room, hand_made_scene, pose
 
 
 def test_photo_view_is_the_same_camera_for_fewer_pixels():
