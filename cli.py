@@ -47,7 +47,16 @@ class Stage(StrEnum):
 
 
 PhotosArgument = Annotated[list[Path], typer.Argument(help="Photo files, or folders of photos.", show_default=False)]
-OutOption = Annotated[Path, typer.Option("-o", "--out", help="Run folder; with several photos OUT/NAME for each.")]
+OutOption = Annotated[Path, typer.Option("-o", "--out", help="Run folder.")]
+RunsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--out",
+        help="Run folder; with several photos OUT/NAME for each. [default: runs/NAME]",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks.")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Every remark, and a trace after an error.")]
@@ -57,7 +66,7 @@ _INPUT, _OPTIONS, _RESUME = "Your own data", "Options", "Resume"
 @app.command()
 def run(
     photos: PhotosArgument,
-    out: OutOption = Path("runs"),
+    out: RunsOption = None,
     masks: Annotated[Path | None, typer.Option(help="Label map of the photo (PNG).", rich_help_panel=_INPUT)] = None,
     depth: Annotated[
         Path | None, typer.Option(help="Depth: PNG in mm, NPY or NPZ (key depth) in m.", rich_help_panel=_INPUT)

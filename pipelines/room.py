@@ -129,11 +129,14 @@ def _is_photo(path: Path) -> bool:
     return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def run_folders(photos: list[Path], out: Path) -> list[Path]:
-    """OUT itself for one photo, OUT/STEM for several; raises InputError where two share a stem."""
-    if len(photos) == 1:
+def run_folders(photos: list[Path], out: Path | None) -> list[Path]:
+    """OUT itself for one photo, OUT/STEM for several, runs/STEM without OUT.
+
+    Raises InputError where two share a stem.
+    """
+    if out is not None and len(photos) == 1:
         return [out]
-    folders = [out / p.stem for p in photos]
+    folders = [(out or Path("runs")) / p.stem for p in photos]
     for i, folder in enumerate(folders):
         if folder in folders[:i]:
             raise InputError(f"Two photos are named {folder.name}; rename one or run them separately.")

@@ -33,8 +33,8 @@ class CropVolume:
 
     rgba: the picture for the generator; alpha is the object's mask. camera: the crop camera, with its own
     pose in the world. R_cropcam_from_cam: from the photo's camera. A_crop_from_photo: homography on pixels.
-    mask, photo_rgb, depth: of the oriented photo, shared between the volumes of a scene, for generators that
-    work from geometry. label_map: which other object hides or supports this one.
+    photo_rgb, depth, label_map: of the oriented photo, shared between the volumes of a scene, for generators that
+    work from geometry; the label map also says which other object hides or supports this one.
     """
 
     instance: Instance
@@ -42,17 +42,21 @@ class CropVolume:
     camera: Camera
     R_cropcam_from_cam: Rotation
     A_crop_from_photo: Float[np.ndarray, "3 3"]
-    mask: Bool[np.ndarray, "H W"]
     photo_rgb: UInt8[np.ndarray, "H W 3"]
     label_map: UInt16[np.ndarray, "H W"]
     depth: Depth
 
     def __post_init__(self) -> None:
-        freeze(self, "rgba", "A_crop_from_photo", "mask", "photo_rgb", "label_map")
+        freeze(self, "rgba", "A_crop_from_photo", "photo_rgb", "label_map")
 
     @property
     def name(self) -> str:
         return self.instance.name
+
+    @property
+    def mask(self) -> Bool[np.ndarray, "H W"]:
+        """Pixels of the photo that show the object; made on demand: one such array per object is too much memory."""
+        return self.label_map == self.instance.mask_value
 
     @property
     def camera_distance_obj(self) -> float:
@@ -73,11 +77,13 @@ def plan_crops(
 
     margin: half-side of the crop over half-extent of the mask (Pixal3D was trained with 1.1).
     """
-    return tuple(_plan_crop(photo, instances, depth, item, size_px, margin, mode) for item in instances.items)
+    picture = photo.image
+    return tuple(_plan_crop(photo, picture, instances, depth, item, size_px, margin, mode) for item in instances.items)
 
 
 def _plan_crop(
     photo: Photo,
+    picture: Image.Image,
     instances: Instances,
     depth: Depth,
     item: Instance,
@@ -93,7 +99,7 @@ def _plan_crop(
     else:
         camera, R_cropcam_from_cam = naive_crop_camera(depth.camera, corners_px, size_px=size_px, margin=margin)
         A = _axis_aligned_crop(corners_px, size_px=size_px, margin=margin)
-    rgb = warp_picture(photo.image, A, (size_px, size_px), Image.Resampling.BICUBIC)
+    rgb = warp_picture(picture, A, (size_px, size_px), Image.Resampling.BICUBIC)
     alpha = warp_picture(Image.fromarray(mask.astype(np.uint8) * 255), A, (size_px, size_px), Image.Resampling.BILINEAR)
     return CropVolume(
         instance=item,
@@ -101,7 +107,6 @@ def _plan_crop(
         camera=camera,
         R_cropcam_from_cam=R_cropcam_from_cam,
         A_crop_from_photo=A,
-        mask=mask,
         photo_rgb=photo.rgb,
         label_map=instances.label_map,
         depth=depth,

@@ -90,6 +90,15 @@ def test_objects_stand_where_the_room_has_them(finished: Path, room: RoomOnDisk)
         assert abs(np.array(facts[mask_value]["T_world_from_node"])[1, 3] - low[1]) < 0.02
 
 
+def test_without_out_every_photo_has_a_folder_of_its_own(
+    room: RoomOnDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = json.loads(invoke("run", str(room.photo), *room.given, "--dry-run", "--json").stdout)
+    assert Path(plan["out"]) == Path("runs") / room.photo.stem
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_second_run_does_nothing(finished: Path, room: RoomOnDisk) -> None:
     before = contents(finished)
     result = invoke("run", str(room.photo), "-o", str(finished), *room.given, *DRAFT)

@@ -209,7 +209,7 @@ def test_flying_pixels_do_not_stretch_the_object() -> None:
     z_m[edge] = np.linspace(z_m[edge].min(), 7, int(edge.sum()))
     spilled = volume.mask | (np.roll(volume.mask, 2, axis=0))
     label_map = np.where(spilled, 1, 0).astype(np.uint16)
-    mesh = lifted(replace(with_depth(volume, z_m), mask=spilled, label_map=label_map))
+    mesh = lifted(replace(with_depth(volume, z_m), label_map=label_map))
     assert np.ptp(mesh.bounds, axis=0).max() < 1.3 * np.ptp(CRATE.bounds, axis=0).max()
 
 
