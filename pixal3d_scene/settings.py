@@ -67,7 +67,9 @@ class GenerateSettings(_Tree):
 
 
 class LayoutSettings(_Tree):
-    snap_m: float = Field(0.15, ge=0, description="Largest gap to the floor or a support that is closed.")
+    snap_m: float = Field(
+        0.15, ge=0, description="Largest gap to a support that is closed, if the uncertainty allows it."
+    )
 
 
 class ExportSettings(_Tree):

@@ -54,6 +54,8 @@ def object_facts(item: SceneObject) -> dict[str, Any]:
         "mesh": None if item.mesh_node is None else f"objects/{item.name}.glb",
         "residual_m": _finite(placement.residual_m),
         "inlier_ratio": _finite(placement.inlier_ratio),
+        "sigma_m": _finite(placement.sigma_m),
+        "moved_m": _finite(placement.moved_m),
         "quality": {key: _finite(value) for key, value in item.quality.items()},
         "warnings": list(dict.fromkeys((*item.warnings, *placement.warnings))),
     }

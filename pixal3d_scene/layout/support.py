@@ -31,6 +31,8 @@ _UNEVEN_M = 0.01
 _UNSEEN_COST = 4.0
 _NO_PATCH_COST = 2.0
 _NONE_COST = 9.0
+# With this much of the foot above the carrier's mesh, the mesh tells the gap better than a few noisy pixels do.
+_WHOLE_FOOT_SHARE = 0.5
 # A second support is level with the first one within this.
 _LEVEL_M = 0.02
 _TOUCHES_WALL_M = 0.03
@@ -99,14 +101,14 @@ def _on_floor(body: Body, column: Column, seen: bool) -> Support:
 def _on_object(
     body: Body, column: Column, carrier: Body, carrier_column: Column, seen: Mapping[str, float], reach_m: float
 ) -> Support | None:
-    """The contact of two bodies, from their meshes or from what the photo shows, whichever is nearer."""
+    """The contact of two bodies: of their meshes, or, where the carrier's lacks what is hidden, as the photo shows."""
     # Slow depth errors move both alike: what counts is what each has of its own.
     own = np.sqrt(sum(max(b.sigma_log**2 - b.slow_log**2, 0.0) for b in (body, carrier)))
     sigma_m = float(np.hypot(_foot_sigma_m(body, float(own)), carrier.sigma_shape_m))
     patch = rest_on(column, carrier_column, reach_m=reach_m)
     height_m = seen.get(carrier.name)
     foot_m = float(column.bounds[0, 1])
-    if height_m is not None and (patch is None or abs(foot_m - height_m) < abs(patch.gap_m)):
+    if height_m is not None and (patch is None or patch.share < _WHOLE_FOOT_SHARE):
         middle = column.foot.mean(axis=0) if patch is None else patch.middle_world
         area_m2 = 0.0 if patch is None else patch.area_m2
         patch = Patch(gap_m=foot_m - height_m, share=1.0, middle_world=middle, area_m2=area_m2)

@@ -110,6 +110,7 @@ def test_an_overlap_too_deep_to_mend_is_named_with_its_cost() -> None:
     assert all(g.left_m < 0 and g.cost > 1 for g in gave)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_nothing_moves_by_more_than_three_sigma(seed: int) -> None:
     rng = np.random.default_rng(seed)
