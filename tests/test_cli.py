@@ -107,6 +107,7 @@ def test_second_run_does_nothing(finished: Path, room: RoomOnDisk) -> None:
     assert contents(finished) == before
 
 
+@pytest.mark.slow
 def test_changed_setting_redoes_its_stage_and_those_after_it(room: RoomOnDisk, finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(finished, out)
@@ -170,6 +171,7 @@ def test_same_seed_same_bytes(room: RoomOnDisk, finished: Path, tmp_path: Path) 
         assert (out / name).read_bytes() == (finished / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_other_masks_leave_no_stale_objects(room: RoomOnDisk, finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(finished, out)

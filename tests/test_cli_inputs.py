@@ -46,6 +46,7 @@ def save_as(kind: str, rgb: Image.Image, path: Path) -> Path:
     return path.with_suffix(".png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "note"),
     [("cmyk", "CMYK"), ("grey", "mode L"), ("16bit", "16-bit"), ("alpha", "transparency"), ("gif", "2 frames")],
@@ -60,6 +61,7 @@ def test_accepted_and_noted(room: RoomOnDisk, tmp_path: Path, kind: str, note: s
     assert note in result.stderr
 
 
+@pytest.mark.slow
 def test_rotated_photo_is_turned(room: RoomOnDisk, tmp_path: Path) -> None:
     stored = Image.open(room.photo).convert("RGB").rotate(90, expand=True)  # as a phone held upright stores it
     exif = Image.Exif()
@@ -72,6 +74,7 @@ def test_rotated_photo_is_turned(room: RoomOnDisk, tmp_path: Path) -> None:
     assert "EXIF orientation" in result.stderr
 
 
+@pytest.mark.slow
 def test_depth_with_holes_and_photo_without_exif(room: RoomOnDisk, tmp_path: Path) -> None:
     z_m = np.array(room.scene.depth.z_m)
     z_m[::7, ::5], z_m[::11, 1::5] = np.nan, 0
@@ -238,6 +241,7 @@ def test_a_name_that_the_file_system_refuses(tmp_path: Path) -> None:
     assert "check its name" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_utf8(room: RoomOnDisk, tmp_path: Path) -> None:
     photo = tmp_path / os.fsdecode(b"caf\xe9.png")
     photo.write_bytes(room.photo.read_bytes())
@@ -254,6 +258,7 @@ def test_hidden_files_in_a_folder_are_no_photos(tmp_path: Path) -> None:
     assert "has no photos" in result.stderr
 
 
+@pytest.mark.slow
 def test_flags_that_the_camera_file_overrules_are_noted(room: RoomOnDisk, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = run(room.photo, "-o", out, *room.given, "--fov", 90, "--camera-height", 3)
@@ -263,6 +268,7 @@ def test_flags_that_the_camera_file_overrules_are_noted(room: RoomOnDisk, tmp_pa
     assert "--camera-height 3 is not used" in notes
 
 
+@pytest.mark.slow
 def test_depth_beyond_16_bit_is_unknown_and_noted(room: RoomOnDisk, tmp_path: Path) -> None:
     z_m = np.array(room.scene.depth.z_m)
     z_m[:10] = 100.0

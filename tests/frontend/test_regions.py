@@ -23,6 +23,7 @@ def best_iou(mask: np.ndarray, label_map: np.ndarray) -> float:
     return max(float((mask & f).sum() / (mask | f).sum()) for f in found)
 
 
+@pytest.mark.slow
 def test_furniture_is_found() -> None:
     instances = SEGMENTER.segment(SCENE.photo)
     assert isinstance(SEGMENTER, Segmenter)

@@ -85,6 +85,7 @@ def test_a_known_up_direction_is_kept(pitch_deg: float, roll_deg: float, yaw_deg
     assert math.degrees(turn.yaw_rad) == pytest.approx(-yaw_deg, abs=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pitch_deg", "roll_deg", "yaw_deg"), [(12.0, 0.0, 20.0), (20.0, -2.0, -10.0)])
 def test_a_picture_of_a_room_gives_its_turn(pitch_deg: float, roll_deg: float, yaw_deg: float) -> None:
     camera = camera_in_room(pitch_deg=pitch_deg, roll_deg=roll_deg, yaw_deg=yaw_deg, size_px=(480, 360))

@@ -184,6 +184,7 @@ def test_meshing_that_fails_is_the_objects_own(
     assert isinstance(good, ObjectAsset)
 
 
+@pytest.mark.slow
 def test_the_camera_is_handed_over(tiny_folder: Path, volumes: tuple[CropVolume, ...]) -> None:
     for volume, asset in zip(volumes, assets(tiny_settings(tiny_folder), volumes), strict=True):
         assert isinstance(asset, ObjectAsset)
@@ -225,6 +226,7 @@ def test_a_view_that_was_not_trained_is_said(tiny_folder: Path, volumes: tuple[C
     assert "generated with 10 deg" in note
 
 
+@pytest.mark.slow
 def test_the_picture_matters(tiny_folder: Path, volumes: tuple[CropVolume, ...]) -> None:
     settings = tiny_settings(tiny_folder)
     mirrored = replace(volumes[0], rgba=np.asarray(volumes[0].rgba)[:, ::-1].copy())

@@ -132,6 +132,7 @@ def test_every_network_is_read_once_per_scene(settings: CascadeSettings, load: L
     assert load.loads == dict.fromkeys({*COARSE_PLAN, *FINE_PLAN}, 1)
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_whatever_else_is_in_the_scene(settings: CascadeSettings, load: Loader) -> None:
     one, two = run(settings, load, 1, 2)
     [alone] = run(settings, load, 2)
@@ -143,6 +144,7 @@ def test_same_seed_same_bytes_whatever_else_is_in_the_scene(settings: CascadeSet
     assert same(two, frugal)
 
 
+@pytest.mark.slow
 def test_a_batch_changes_rounding_at_most(settings: CascadeSettings, load: Loader) -> None:
     alone, together = run(settings, load, 1, 2), run(replace(settings, batch=2), load, 1, 2)
     for a, b in zip(alone, together, strict=True):
@@ -164,6 +166,7 @@ def test_noise_is_drawn_in_the_upstream_order() -> None:
     assert torch.equal(torch.randn(1, 4, 8, 8, 8, generator=upstream), expected[0])
 
 
+@pytest.mark.slow
 def test_an_object_that_fails_is_left_out_and_the_others_are_untouched(
     settings: CascadeSettings, load: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +217,7 @@ def test_weights_that_do_not_fit_end_the_scene(settings: CascadeSettings, load: 
         schedule.run([thing(1)])
 
 
+@pytest.mark.slow
 def test_no_memory_for_a_batch_halves_it_and_says_so(
     settings: CascadeSettings, load: Loader, starving: Callable[..., None]
 ) -> None:
@@ -236,6 +240,7 @@ def test_no_memory_for_a_batch_halves_it_and_says_so(
     assert "1 objects at a time" in str(results[0].notes)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["sample_latents", "decode"])
 def test_no_memory_for_one_lowers_its_resolution_and_says_so(
     settings: CascadeSettings, load: Loader, starving: Callable[..., None], stage: str
@@ -281,6 +286,7 @@ def test_no_memory_before_the_fine_stages_is_a_failure(
     assert failed.reason == "the memory of the cpu ran out in the structure stage, for it alone"
 
 
+@pytest.mark.slow
 def test_the_token_cap_lowers_the_resolution_and_says_so(settings: CascadeSettings, load: Loader) -> None:
     [free] = run(replace(settings, resolution=1536), load, 1)
     assert isinstance(free, GeneratedObject)

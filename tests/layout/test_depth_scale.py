@@ -27,6 +27,7 @@ def scene() -> RenderedScene:
     return render(meshes, camera_at())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise_share", [0.02, 0.05, 0.10])
 def test_two_of_three_errors_lie_within_one_sigma(scene: RenderedScene, noise_share: float) -> None:
     within = []

@@ -71,6 +71,7 @@ def test_official_size_is_the_published_one() -> None:
     assert 10_000 < tokens < 20_000
 
 
+@pytest.mark.slow
 def test_table_and_json_hold_every_stage() -> None:
     report = benchmark_generator(size="tiny", device="cpu", objects=(1, 2), only=("texture flow", "image features"))
     assert [(t.stage, t.objects) for t in report.timings] == [
@@ -90,6 +91,7 @@ def test_table_and_json_hold_every_stage() -> None:
     assert json.loads(json.dumps(as_json(report)))["size"] == "tiny"
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_is_reported_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_memory(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory\nand more")

@@ -188,6 +188,7 @@ def test_what_users_write_is_escaped():
     assert nasty in _Page(html).text
 
 
+@pytest.mark.slow
 def test_more_objects_than_pictures_is_said():
     base = hand_made_scene()
     mesh = box_mesh((0.1, 0.1, 0.1))
