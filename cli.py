@@ -101,11 +101,13 @@ def run(
     """Reconstruct rooms from photos."""
     with _exit_codes(verbose):
         from pipelines.given_files import GivenFiles
-        from pipelines.room import find_photos, plan_room, run_folders, run_room
+        from pipelines.room import find_photos, find_unread, plan_room, run_folders, run_room
         from pixal3d_scene.errors import InputError
 
         settings = _settings(preset, quality, config, seed, device, max_megapixels)
         found = find_photos(photos)
+        for path in find_unread(photos):
+            remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
         folders = run_folders(found, out)
         if len(found) > 1 and (masks or depth or camera):
             raise InputError("--masks, --depth and --camera belong to one photo; run the photos one by one.")

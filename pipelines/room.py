@@ -32,6 +32,8 @@ from pixal3d_scene.settings import Settings
 from .given_files import Given, GivenFiles, read_given
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+# Pictures that people have in their folders and that are not read here.
+UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".jxl")
 _VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch")
 
 
@@ -122,6 +124,12 @@ def find_photos(paths: list[Path]) -> list[Path]:
             raise InputError(f"The folder {path} has no photos ({', '.join(PHOTO_SUFFIXES)}); give another one.")
         photos += inside
     return photos
+
+
+def find_unread(paths: list[Path]) -> list[Path]:
+    """Pictures in the given folders whose format is not read, so that they are not passed over in silence."""
+    folders = [path for path in paths if os.path.isdir(path)]
+    return sorted(p for folder in folders for p in folder.iterdir() if p.suffix.lower() in UNREAD_SUFFIXES)
 
 
 def _is_photo(path: Path) -> bool:

@@ -5,8 +5,9 @@
     │   └── ShapeError      an array of the wrong shape, with both shapes
     ├── BackendMissing      a package, a GPU or weights are not there           exit 3
     ├── StageFailed         carries .stage and .object_name                     exit 4
-    ├── OutputError         disk full, folder not writable                      exit 4
-    └── PartialResult       scene written, some objects fell back               exit 5
+    └── OutputError         disk full, folder not writable                      exit 4
+
+A scene whose objects fell back to a simpler generator is no error: `RoomRun.fell_back` names them (exit 5).
 
 A message has three parts: what failed, why, what to do about it.
 """
@@ -45,7 +46,3 @@ class StageFailed(SceneError):
 
 class OutputError(SceneError):
     """The result cannot be written; the run folder is as it was before the failing file."""
-
-
-class PartialResult(SceneError):
-    """The scene is written, but some objects are not what the preset promises."""
