@@ -6,15 +6,28 @@ Exit codes: 0 done, 2 bad input or flags, 3 machine not ready, 4 a stage failed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli_output import print_json, print_objects, print_plans, print_run, print_table, progress, remark, run_facts, say
+from cli_exit import exit_code, exit_codes
+from cli_models import models_app
+from cli_output import (
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+    print_json,
+    print_objects,
+    print_plans,
+    print_run,
+    print_table,
+    progress,
+    remark,
+    run_facts,
+    say,
+)
 
 if TYPE_CHECKING:
     from pixal3d_scene.settings import Settings
@@ -57,9 +70,6 @@ RunsOption = Annotated[
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
-QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks.")]
-VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Every remark, and a trace after an error.")]
 _INPUT, _OPTIONS, _RESUME = "Your own data", "Options", "Resume"
 
 
@@ -99,9 +109,10 @@ def run(
     verbose: VerboseOption = False,
 ) -> None:
     """Reconstruct rooms from photos."""
-    with _exit_codes(verbose):
+    with exit_codes(verbose):
+        from pipelines.batch import find_photos, find_unread, run_folders, run_photos
         from pipelines.given_files import GivenFiles
-        from pipelines.room import find_photos, find_unread, plan_room, run_folders, run_room
+        from pipelines.room import plan_room
         from pixal3d_scene.errors import InputError
 
         settings = _settings(preset, quality, config, seed, device, max_megapixels)
@@ -117,30 +128,24 @@ def run(
             plans = [plan_room(p, f, settings, given, redo=again) for p, f in zip(found, folders, strict=True)]
             print_json(plans[0] if len(plans) == 1 else plans) if as_json else print_plans(plans)
             return
-        runs, errors = [], []
-        for photo, folder in zip(found, folders, strict=True):
-            try:
-                with progress(photo.name, show=not quiet and not as_json) as shown:
-                    done = run_room(
-                        photo, folder, settings, given_files=given,
-                        redo=redo.value if redo else None, only=frozenset(only or ()), progress=shown,
-                    )  # fmt: skip
-            except Exception as error:
-                # One bad photo must not end the night: the others go on, the worst exit code is kept.
-                if len(found) == 1:
-                    raise
-                errors.append((photo, error))
-                remark(f"{photo}: {error}")
-                continue
-            runs.append(done)
-            if not as_json:
-                print_run(done, quiet=quiet, verbose=verbose)
+        done = []
+        for result in run_photos(
+            found, folders, settings, given_files=given, redo=redo.value if redo else None,
+            only=frozenset(only or ()), shown=lambda photo: progress(photo.name, show=not quiet and not as_json),
+        ):  # fmt: skip
+            done.append(result)
+            if result.error is not None:
+                remark(f"{result.photo}: {result.error}")
+            elif result.run is not None and not as_json:
+                print_run(result.run, quiet=quiet, verbose=verbose)
+        runs = [r.run for r in done if r.run is not None]
+        errors = [r.error for r in done if r.error is not None]
         if as_json:
             documents = [run_facts(r) for r in runs]
-            failed = [{"photo": str(p), "error": str(e)} for p, e in errors]
+            failed = [{"photo": str(r.photo), "error": str(r.error)} for r in done if r.error is not None]
             print_json(documents[0] if len(found) == 1 else {"runs": documents, "failed": failed})
         if errors:
-            raise max((error for _, error in errors), key=_exit_code)
+            raise max(errors, key=exit_code)
         if any(r.fell_back for r in runs):
             raise typer.Exit(5)
 
@@ -152,7 +157,7 @@ def demo(
     verbose: VerboseOption = False,
 ) -> None:
     """Reconstruct the example room that comes with the project."""
-    with _exit_codes(verbose):
+    with exit_codes(verbose):
         from pipelines.demo import run_demo
 
         with progress("example room", show=not quiet) as shown:
@@ -169,7 +174,7 @@ def inspect(
     verbose: VerboseOption = False,
 ) -> None:
     """Show the objects, scores and warnings of a finished run."""
-    with _exit_codes(verbose):
+    with exit_codes(verbose):
         from pipelines.inspect_run import read_run
 
         facts = read_run(folder)
@@ -184,7 +189,7 @@ def inspect(
 @app.command()
 def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """Check whether this machine can run the job, and say what to type if not."""
-    with _exit_codes(verbose):
+    with exit_codes(verbose):
         from pipelines.doctor import examine
 
         checks = examine()
@@ -206,7 +211,7 @@ def evaluate(
     verbose: VerboseOption = False,
 ) -> None:
     """Score run folders against rooms with ground truth (protocol P-Room)."""
-    with _exit_codes(verbose):
+    with exit_codes(verbose):
         from pipelines import evaluate as protocol
 
         evaluation = protocol.evaluate(truth, runs)
@@ -219,60 +224,7 @@ def evaluate(
             raise typer.Exit(5)
 
 
-models_app = typer.Typer(help="Network weights: list, fetch, check.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
-
-
-@models_app.command("list")
-def models_list(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
-    """Size, licence, gated or not, and what is here."""
-    with _exit_codes(verbose):
-        from pipelines import models
-
-        found = models.list_weights()
-        if as_json:
-            print_json([w.facts() for w in found])
-        else:
-            print_table(models.LIST_HEADER, [w.row() for w in found])
-
-
-@models_app.command("fetch")
-def models_fetch(
-    names: Annotated[list[str], typer.Argument(help="Names from `models list`.", show_default=False)],
-    revision: Annotated[str | None, typer.Option(help="Commit on the hub, 40 digits.", show_default=False)] = None,
-    as_json: JsonOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Bring published weights here; the only command that uses the network."""
-    with _exit_codes(verbose):
-        from pipelines import models
-
-        fetched = models.fetch(names, revision=revision)
-        if as_json:
-            print_json({name: [str(p) for p in paths] for name, paths in fetched.items()})
-        else:
-            for name, paths in fetched.items():
-                say(f"{name}: {len(paths)} files in {paths[0].parent}")
-
-
-@models_app.command("check")
-def models_check(
-    reference: Annotated[str, typer.Argument(help="Name from `models list`, folder or hub id.")] = "pixal3d",
-    revision: Annotated[str | None, typer.Option(help="Commit on the hub.", show_default=False)] = None,
-    as_json: JsonOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Whether every file is there, unharmed, and fits its network."""
-    with _exit_codes(verbose):
-        from pipelines import models
-
-        checks = models.check(reference, revision=revision)
-        if as_json:
-            print_json([c.facts() for c in checks])
-        else:
-            print_table(models.CHECK_HEADER, [c.row() for c in checks])
-        if any(c.state != "ok" for c in checks):
-            raise typer.Exit(3)
 
 
 def _settings(
@@ -293,42 +245,6 @@ def _settings(
     if max_megapixels is not None:
         overrides["photo"] = {"max_megapixels": max_megapixels}
     return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
-
-
-@contextmanager
-def _exit_codes(verbose: bool) -> Iterator[None]:
-    """The one place where errors become exit codes."""
-    from pixal3d_scene.errors import SceneError
-
-    try:
-        yield
-    except SceneError as error:
-        if verbose:
-            import traceback
-
-            traceback.print_exc()
-        remark(f"error: {error}")
-        raise typer.Exit(_exit_code(error)) from error
-    except KeyboardInterrupt:
-        remark("interrupted; finished stages are kept, run the same command again to go on.")
-        raise typer.Exit(130) from None
-    except typer.Exit:
-        raise
-    except Exception as error:
-        # A mistake of ours: still one sentence, and the trace for those who ask.
-        if verbose:
-            import traceback
-
-            traceback.print_exc()
-        remark(f"error: unexpected {type(error).__name__}: {error}; this is a bug, -v shows where it happened.")
-        raise typer.Exit(4) from error
-
-
-def _exit_code(error: Exception) -> int:
-    from pixal3d_scene import errors
-
-    codes = {errors.InputError: 2, errors.BackendMissing: 3}
-    return next((code for kind, code in codes.items() if isinstance(error, kind)), 4)
 
 
 def main() -> None:

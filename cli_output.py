@@ -7,11 +7,17 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
 
 if TYPE_CHECKING:
     from pipelines.room import RoomRun
     from pixal3d_scene.progress import Progress
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks.")]
+VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Every remark, and a trace after an error.")]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Bring a segmenter of your own: any object with a name, a revision and a `segment` method.
+"""Bring a segmenter of your own: any object with these three facts and a `segment` method.
 
 python examples/03_own_segmenter.py
 """
@@ -19,8 +19,9 @@ class RedThings:
 
     name = "red-things"
     revision = "1"
+    uses_depth = False
 
-    def segment(self, photo: p3s.Photo) -> p3s.Instances:
+    def segment(self, photo: p3s.Photo, known: p3s.KnownView, depth: p3s.Depth | None) -> p3s.Instances:
         r, g, b = (photo.rgb[..., c].astype(np.int64) for c in range(3))
         label_map = ((r > 110) & (r > 2 * g) & (r > 2 * b)).astype(np.uint16)
         return p3s.Instances(label_map=label_map, items=(p3s.Instance(mask_value=1, label="red"),), source=self.name)

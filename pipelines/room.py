@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import platform
 import time
 from collections.abc import Mapping
@@ -24,16 +23,13 @@ from pixal3d_scene.export.glb import object_glb, scene_glb
 from pixal3d_scene.models import Models, load_models
 from pixal3d_scene.photo import Photo, read_photo
 from pixal3d_scene.progress import Progress
-from pixal3d_scene.reconstruction import STAGES, Reconstruction, reconstruct, stage_keys
+from pixal3d_scene.reconstruction import Reconstruction, reconstruct, stage_keys
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
 from pixal3d_scene.run_folder import RunFolder, RunFolderStore
 from pixal3d_scene.settings import Settings
 
 from .given_files import Given, GivenFiles, read_given
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
-# Pictures that people have in their folders and that are not read here.
-UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".jxl")
 _VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch")
 
 
@@ -71,9 +67,10 @@ def run_room(
     given = read_given(given_files or GivenFiles(), photo, settings.depth)
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
     keys = stage_keys(photo, models, settings, given.known)
-    folder = RunFolder(out)
+    folder = RunFolder(out, stages=tuple(keys))
     with folder.locked():
-        if only and not (folder.has("depth", keys["depth"]) and folder.finished("generate")):
+        looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth"))
+        if only and not (looked and folder.finished("generate")):
             raise InputError(
                 f"--only needs a finished run of the same photo, masks and depth in {out}; "
                 "run the same command without it first."
@@ -93,7 +90,7 @@ def plan_room(
     given = read_given(given_files, photo, settings.depth)
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
     keys = stage_keys(photo, models, settings, given.known)
-    folder = RunFolder(out)
+    folder = RunFolder(out, stages=tuple(keys))
     if redo is not None:
         folder.forget(redo)
     return {
@@ -103,52 +100,9 @@ def plan_room(
         "segmenter": models.segmenter.name,
         "depth": models.depth.name,
         "generator": models.generator.name,
-        "stages": {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in STAGES},
+        "stages": {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in keys},
         "notes": list(photo.notes),
     }
-
-
-def find_photos(paths: list[Path]) -> list[Path]:
-    """Photo files of a list of files and folders; raises InputError where a folder has none."""
-    photos: list[Path] = []
-    for path in paths:
-        try:
-            # os.path.isdir: what cannot be looked at is no folder, and reading it says why.
-            if not os.path.isdir(path):
-                photos.append(path)
-                continue
-            inside = sorted(p for p in path.iterdir() if _is_photo(p))
-        except OSError as error:
-            raise InputError(f"The folder {path} cannot be read ({error.strerror}); check its permissions.") from error
-        if not inside:
-            raise InputError(f"The folder {path} has no photos ({', '.join(PHOTO_SUFFIXES)}); give another one.")
-        photos += inside
-    return photos
-
-
-def find_unread(paths: list[Path]) -> list[Path]:
-    """Pictures in the given folders whose format is not read, so that they are not passed over in silence."""
-    folders = [path for path in paths if os.path.isdir(path)]
-    return sorted(p for folder in folders for p in folder.iterdir() if p.suffix.lower() in UNREAD_SUFFIXES)
-
-
-def _is_photo(path: Path) -> bool:
-    """Hidden files are none: macOS leaves ._NAME.jpg beside NAME.jpg on foreign disks."""
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-def run_folders(photos: list[Path], out: Path | None) -> list[Path]:
-    """OUT itself for one photo, OUT/STEM for several, runs/STEM without OUT.
-
-    Raises InputError where two share a stem.
-    """
-    if out is not None and len(photos) == 1:
-        return [out]
-    folders = [(out or Path("runs")) / p.stem for p in photos]
-    for i, folder in enumerate(folders):
-        if folder in folders[:i]:
-            raise InputError(f"Two photos are named {folder.name}; rename one or run them separately.")
-    return folders
 
 
 def _finished(folder: RunFolder, started: float) -> RoomRun:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, UInt16
+from jaxtyping import Bool, UInt8, UInt16
 
-from .arrays import freeze
+from .arrays import check_shape, freeze
 from .errors import InputError
+
+# What a value of `Instances.shell_map` means; 0: not part of the shell, or not known.
+SHELL_PARTS = ("", "floor", "wall", "ceiling", "window", "door")
 
 # An object labelled like a part of the room must not take that part's node name.
 _NAMES_OF_THE_SHELL = frozenset({"floor", "wall", "ceiling", "room", "photo_camera"})
@@ -53,6 +56,8 @@ class Instances:
     """Label map of the oriented photo: 0 = no object, otherwise the `mask_value` of one of `items`.
 
     items: sorted by mask_value; every one has at least one pixel.
+    shell_map: index into SHELL_PARTS of the pixels that a segmenter took for part of the room; None where it did
+    not look for it.
     """
 
     label_map: UInt16[np.ndarray, "H W"]
@@ -60,6 +65,7 @@ class Instances:
     source: str
     rejected: tuple[Rejection, ...] = ()
     notes: tuple[str, ...] = ()
+    shell_map: UInt8[np.ndarray, "H W"] | None = None
 
     def __post_init__(self) -> None:
         listed = [i.mask_value for i in self.items]
@@ -67,6 +73,9 @@ class Instances:
         if listed != present:
             raise InputError(f"The label map holds the values {present}, but the instances are {listed}.")
         freeze(self, "label_map")
+        if self.shell_map is not None:
+            check_shape("Instances.shell_map", self.shell_map, self.label_map.shape)
+            freeze(self, "shell_map")
 
     def mask(self, mask_value: int) -> Bool[np.ndarray, "H W"]:
         """Pixels of one object."""

@@ -96,10 +96,7 @@ def reconstruct(
     that fails becomes a simpler one, with the reason in its notes.
     """
     known, progress, store = known or KnownView(), progress or Silent(), store or Recompute()
-    instances = _tell(progress, "segment", lambda: store.keep("segment", lambda: models.segmenter.segment(photo)))
-    depth = _tell(
-        progress, "depth", lambda: store.keep("depth", lambda: models.depth.estimate(photo, instances, known))
-    )
+    instances, depth = look(photo, models, known, progress, store)
     room = fit_room(depth, instances)
     crop = settings.crop
     volumes = plan_crops(photo, instances, depth, size_px=crop.size_px, margin=crop.margin, mode=crop.mode)
@@ -116,6 +113,34 @@ def reconstruct(
         scene=scene,
         generator=models.generator.name,
     )
+
+
+def look(photo: Photo, models: Models, known: KnownView, progress: Progress, store: Store) -> tuple[Instances, Depth]:
+    """Masks and depth; the one that can help the other comes first."""
+
+    def segment(depth: Depth | None) -> Instances:
+        return _tell(
+            progress, "segment", lambda: store.keep("segment", lambda: models.segmenter.segment(photo, known, depth))
+        )
+
+    def estimate(instances: Instances | None) -> Depth:
+        return _tell(
+            progress, "depth", lambda: store.keep("depth", lambda: models.depth.estimate(photo, instances, known))
+        )
+
+    if stage_order(models)[0] == "depth":
+        depth = estimate(None)
+        return segment(depth), depth
+    instances = segment(None)
+    return instances, estimate(instances)
+
+
+def stage_order(models: Models) -> tuple[str, ...]:
+    """STAGES in the order in which they run: depth before masks where it helps them and needs none."""
+    first = ("segment", "depth")
+    if models.segmenter.uses_depth and not models.depth.needs_instances:
+        first = ("depth", "segment")
+    return (*first, *STAGES[2:])
 
 
 def generate(
@@ -168,14 +193,15 @@ def build_scene(
 
 
 def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownView) -> dict[str, str]:
-    """Content key of every stage: its own inputs, settings, revisions of models and code, and the key before it.
+    """Content key of every stage in the order in which they run: its own settings, revisions of models and code, and
+    the key before it; the first one's has the photo and what is known of the camera.
 
     The keys need no stage to run, so that a finished run is recognised before anything is loaded.
     """
     generator = models.generator
     inputs: dict[str, Any] = {
-        "segment": [photo.sha256, models.segmenter.name, models.segmenter.revision, settings.segment.model_dump()],
-        "depth": [models.depth.name, models.depth.revision, settings.depth.model_dump(), _describe(known)],
+        "segment": [models.segmenter.name, models.segmenter.revision, settings.segment.model_dump()],
+        "depth": [models.depth.name, models.depth.revision, settings.depth.model_dump()],
         "generate": [
             generator.name, generator.revision, models.fallback.revision, settings.crop.model_dump(),
             settings.generate.model_dump(), settings.seed, settings.device,
@@ -184,8 +210,8 @@ def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownVie
         "export": [code_revision("export/*.py", "review/*.py"), settings.export.model_dump(), photo.file_name],
     }  # fmt: skip
     keys: dict[str, str] = {}
-    previous = ""
-    for stage in STAGES:
+    previous = json.dumps([photo.sha256, _describe(known)])
+    for stage in stage_order(models):
         text = json.dumps([previous, stage, inputs[stage]], sort_keys=True)
         previous = keys[stage] = hashlib.sha256(text.encode()).hexdigest()[:32]
     return keys

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -40,10 +40,10 @@ _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
 
 
 class RunFolder:
-    """One run's files. Nothing is created before the first write."""
+    """One run's files. Nothing is created before the first write. stages: in the order in which they run."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, stages: Sequence[str] = STAGES) -> None:
+        self.path, self.stages = path, tuple(stages)
         if path.exists() and not path.is_dir():
             raise OutputError(f"{path} is a file; choose a folder for the output.")
         self.manifest = self._read_manifest()
@@ -161,7 +161,7 @@ class RunFolder:
     def finish(self, stage: str, key: str, files: Iterable[str], *, seconds: float) -> None:
         """Record a stage as done; stages after it are forgotten."""
         stages = self.manifest["stages"]
-        for later in STAGES[STAGES.index(stage) + 1 :]:
+        for later in self.stages[self.stages.index(stage) + 1 :]:
             stages.pop(later, None)
         stages[stage] = {
             "key": key,
@@ -174,9 +174,9 @@ class RunFolder:
 
     def forget(self, stage: str) -> None:
         """Drop a stage and those after it from the manifest in memory; its files stay until they are replaced."""
-        if stage not in STAGES:
-            raise InputError(f"There is no stage {stage!r}; choose one of: {', '.join(STAGES)}.")
-        for name in STAGES[STAGES.index(stage) :]:
+        if stage not in self.stages:
+            raise InputError(f"There is no stage {stage!r}; choose one of: {', '.join(self.stages)}.")
+        for name in self.stages[self.stages.index(stage) :]:
             self.manifest["stages"].pop(name, None)
 
     def remove_stale(self, files: Iterable[str]) -> None:

@@ -27,7 +27,8 @@ def pack_instances(instances: Instances) -> bytes:
         "source": instances.source,
         "notes": list(instances.notes),
     }
-    return _pack(facts, label_map=instances.label_map)
+    shell = {} if instances.shell_map is None else {"shell_map": instances.shell_map}
+    return _pack(facts, label_map=instances.label_map, **shell)
 
 
 def unpack_instances(data: bytes) -> Instances:
@@ -40,6 +41,7 @@ def unpack_instances(data: bytes) -> Instances:
         source=facts["source"],
         rejected=tuple(rejected),
         notes=tuple(facts["notes"]),
+        shell_map=arrays.get("shell_map"),
     )
 
 

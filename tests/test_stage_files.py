@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rendered_scene import camera_at, render, standing_box, true_asset
@@ -27,9 +29,12 @@ def test_instances_come_back() -> None:
         source="given",
         rejected=(Rejection(reason="too small", area_px=3, centre_px=(1.5, 2.5)),),
         notes=("a note",),
+        shell_map=np.arange(20, dtype=np.uint8).reshape(4, 5) % 6,
     )
     back = unpack_instances(pack_instances(instances))
     np.testing.assert_array_equal(back.label_map, label_map)
+    np.testing.assert_array_equal(back.shell_map, instances.shell_map)
+    assert unpack_instances(pack_instances(replace(instances, shell_map=None))).shell_map is None
     assert back.items == instances.items
     assert back.rejected == instances.rejected
     assert (back.source, back.notes) == ("given", ("a note",))

@@ -26,13 +26,15 @@ class GivenMasks:
     """A label map of the user's as a Segmenter; its revision is the file's content."""
 
     name = "given"
+    uses_depth = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.revision = hashlib.sha256(read_bytes(path, what="mask")).hexdigest()
 
-    def segment(self, photo: Photo) -> Instances:
+    def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
         """The file's objects; raises InputError if it does not fit the photo."""
+        del known, depth
         return read_masks(self._path, photo.size_px)
 
 
@@ -43,12 +45,13 @@ class GivenDepth:
     """
 
     name = "given"
+    needs_instances = False
 
     def __init__(self, path: Path, *, camera_height_m: float, fallback_fov_deg: float) -> None:
         self._path, self._camera_height_m, self._fallback_fov_deg = path, camera_height_m, fallback_fov_deg
         self.revision = hashlib.sha256(read_bytes(path, what="depth")).hexdigest()
 
-    def estimate(self, photo: Photo, instances: Instances, known: KnownView) -> Depth:
+    def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
         """The file's depth with the best camera there is; raises InputError if it does not fit the photo.
 
         The pose is the user's own; else the floor found in the depth gives it (and the camera's height with
@@ -60,8 +63,8 @@ class GivenDepth:
             view = self._stand(view, depth, instances, known)
         return replace(depth, camera=view.camera, notes=view.notes + depth.notes)
 
-    def _stand(self, view: View, depth: Depth, instances: Instances, known: KnownView) -> View:
-        room = depth.valid & (instances.label_map == 0)
+    def _stand(self, view: View, depth: Depth, instances: Instances | None, known: KnownView) -> View:
+        room = depth.valid if instances is None else depth.valid & (instances.label_map == 0)
         seen = room if room.sum() > 0.05 * room.size else depth.valid
         guess = world_from_level_camera(pitch_rad=view.turn.pitch_rad, roll_rad=view.turn.roll_rad)
         floor = find_floor(depth.points_cam()[seen], view.camera.at(guess).up_cam)

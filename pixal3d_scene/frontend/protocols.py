@@ -31,9 +31,13 @@ class Segmenter(Protocol):
 
     name: str
     revision: str
+    uses_depth: bool
 
-    def segment(self, photo: Photo) -> Instances:
-        """Objects of the photo at the photo's own size; raises StageFailed if there is none."""
+    def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
+        """Objects of the photo at the photo's own size; raises StageFailed if there is none.
+
+        depth: of the same photo, where `uses_depth` is true and the depth estimator needs no masks; else None.
+        """
 
 
 @runtime_checkable
@@ -42,6 +46,10 @@ class DepthEstimator(Protocol):
 
     name: str
     revision: str
+    needs_instances: bool
 
-    def estimate(self, photo: Photo, instances: Instances, known: KnownView) -> Depth:
-        """Depth at the photo's own size, its camera posed so that the floor is y = 0 and y points up."""
+    def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
+        """Depth at the photo's own size, its camera posed so that the floor is y = 0 and y points up.
+
+        instances: None only where `needs_instances` is false: the masks are then made with the help of the depth.
+        """

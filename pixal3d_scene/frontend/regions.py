@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 
 from ..code_revision import code_revision
+from ..depth import Depth
 from ..errors import StageFailed
 from ..instances import Instances, Rejection
 from ..photo import Photo
@@ -30,11 +31,12 @@ class RegionsSegmenter:
 
     name = "regions"
     revision = code_revision("frontend/*.py")
+    uses_depth = False
 
     def __init__(self, *, max_objects: int, min_area_share: float) -> None:
         self._max_objects, self._min_area_share = max_objects, min_area_share
 
-    def segment(self, photo: Photo) -> Instances:
+    def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
         """The photo's objects, the largest first; raises StageFailed if nothing stands out from the room."""
         from skimage.color import rgb2lab
         from skimage.segmentation import felzenszwalb
@@ -42,7 +44,7 @@ class RegionsSegmenter:
         rgb = _small(photo)
         lab = rgb2lab(rgb)
         pieces = describe_pieces(felzenszwalb(rgb, scale=60, sigma=0.7, min_size=60), lab)
-        strange = pieces.mean_of(np.minimum(strangeness(lab, _faces(photo, (rgb.shape[1], rgb.shape[0]))), 8.0))
+        strange = pieces.mean_of(np.minimum(strangeness(lab, _faces(photo, known, (rgb.shape[1], rgb.shape[0]))), 8.0))
         bias = np.clip(np.log(np.maximum(strange, 0.1) / _STRANGE), -1.0, 1.0)
         is_object = cut_room_from_objects(pieces, bias, weak_step_lab=5.0, smoothness=1.0)
         groups = group_pieces(pieces, lab, is_object)
@@ -106,9 +108,8 @@ def _small(photo: Photo) -> UInt8[np.ndarray, "h w 3"]:
     return np.asarray(photo.image.resize(size_px, Image.Resampling.BOX))
 
 
-def _faces(photo: Photo, size_px: tuple[int, int]) -> Int[np.ndarray, "h w"]:
+def _faces(photo: Photo, known: KnownView, size_px: tuple[int, int]) -> Int[np.ndarray, "h w"]:
     """The face of the room box behind every pixel of the small picture; sizes in metres do not matter here."""
-    known = KnownView()
     view = stand_view(see_view(photo, known, fallback_fov_deg=60.0), known, camera_height_m=1.5)
     everything = np.ones(photo.rgb.shape[:2], dtype=bool)
     box = fit_room_box(photo.rgb, everything, view.camera, yaw_rad=view.turn.yaw_rad, feet_room_m=np.zeros((0, 2)))

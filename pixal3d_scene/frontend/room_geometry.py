@@ -31,12 +31,14 @@ class RoomGeometryDepth:
 
     name = "room_geometry"
     revision = code_revision("frontend/*.py")
+    needs_instances = True
 
     def __init__(self, *, camera_height_m: float, fallback_fov_deg: float) -> None:
         self._camera_height_m, self._fallback_fov_deg = camera_height_m, fallback_fov_deg
 
-    def estimate(self, photo: Photo, instances: Instances, known: KnownView) -> Depth:
+    def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
         """Depth of every pixel: the room's shell, and reliefs of the objects in front of it."""
+        assert instances is not None  # needs_instances
         view = see_view(photo, known, fallback_fov_deg=self._fallback_fov_deg)
         view = stand_view(view, known, camera_height_m=self._camera_height_m)
         feet = {item.mask_value: find_foot(instances.label_map, item.mask_value) for item in instances.items}

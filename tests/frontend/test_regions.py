@@ -10,7 +10,7 @@ import pytest
 from painted_room import camera_in_room, furniture, painted_room
 
 from pixal3d_scene.errors import StageFailed
-from pixal3d_scene.frontend.protocols import Segmenter
+from pixal3d_scene.frontend.protocols import KnownView, Segmenter
 from pixal3d_scene.frontend.regions import RegionsSegmenter
 from pixal3d_scene.photo import read_photo
 
@@ -25,7 +25,7 @@ def best_iou(mask: np.ndarray, label_map: np.ndarray) -> float:
 
 @pytest.mark.slow
 def test_furniture_is_found() -> None:
-    instances = SEGMENTER.segment(SCENE.photo)
+    instances = SEGMENTER.segment(SCENE.photo, KnownView(), None)
     assert isinstance(SEGMENTER, Segmenter)
     assert instances.label_map.shape == SCENE.photo.rgb.shape[:2]
     for value in (1, 2, 4):
@@ -37,7 +37,7 @@ def test_furniture_is_found() -> None:
 
 @pytest.mark.slow
 def test_the_same_photo_gives_the_same_objects() -> None:
-    first, second = SEGMENTER.segment(SCENE.photo), SEGMENTER.segment(SCENE.photo)
+    first, second = SEGMENTER.segment(SCENE.photo, KnownView(), None), SEGMENTER.segment(SCENE.photo, KnownView(), None)
     np.testing.assert_array_equal(first.label_map, second.label_map)
     assert first.items == second.items
     assert first.rejected == second.rejected
@@ -45,8 +45,8 @@ def test_the_same_photo_gives_the_same_objects() -> None:
 
 @pytest.mark.slow
 def test_only_the_largest_are_kept_and_the_others_told() -> None:
-    everything = SEGMENTER.segment(SCENE.photo)
-    one = RegionsSegmenter(max_objects=1, min_area_share=0.003).segment(SCENE.photo)
+    everything = SEGMENTER.segment(SCENE.photo, KnownView(), None)
+    one = RegionsSegmenter(max_objects=1, min_area_share=0.003).segment(SCENE.photo, KnownView(), None)
     assert len(one) == 1
     assert (one.label_map == 1).sum() >= max((everything.label_map == i.mask_value).sum() for i in everything.items)
     assert any("more than 1 object" in r.reason for r in one.rejected)
@@ -59,7 +59,7 @@ def test_only_the_largest_are_kept_and_the_others_told() -> None:
 
 @pytest.mark.slow
 def test_objects_are_sorted_by_size() -> None:
-    instances = SEGMENTER.segment(SCENE.photo)
+    instances = SEGMENTER.segment(SCENE.photo, KnownView(), None)
     areas = [int(instances.mask(i.mask_value).sum()) for i in instances.items]
     assert areas == sorted(areas, reverse=True)
     assert min(areas) > 0.002 * instances.label_map.size
@@ -69,7 +69,7 @@ def test_objects_are_sorted_by_size() -> None:
 def test_a_plain_photo_has_no_object(size: tuple[int, int]) -> None:
     plain = replace(SCENE.photo, rgb=np.full((size[1], size[0], 3), 128, np.uint8))
     with pytest.raises(StageFailed, match="--masks"):
-        SEGMENTER.segment(plain)
+        SEGMENTER.segment(plain, KnownView(), None)
 
 
 @pytest.mark.slow
@@ -78,7 +78,7 @@ def test_every_shared_photo_has_objects(photos_dir: Path) -> None:
     assert photos
     for path in photos:
         photo = read_photo(path)
-        instances = SEGMENTER.segment(photo)
+        instances = SEGMENTER.segment(photo, KnownView(), None)
         assert 1 <= len(instances) <= 12, path.name
         assert instances.label_map.shape == photo.rgb.shape[:2]
         assert (instances.label_map > 0).mean() < 0.8, path.name

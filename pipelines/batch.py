@@ -1,0 +1,100 @@
+"""Many photos, one after the other: which files are photos, where their runs go, and going on after a bad one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixal3d_scene.errors import InputError
+from pixal3d_scene.progress import Progress
+from pixal3d_scene.settings import Settings
+
+from .given_files import GivenFiles
+from .room import RoomRun, run_room
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+# Pictures that people have in their folders and that are not read here.
+UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".jxl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoResult:
+    """What became of one photo: a run, or the error that ended it."""
+
+    photo: Path
+    run: RoomRun | None
+    error: Exception | None = None
+
+
+def run_photos(
+    photos: Sequence[Path],
+    folders: Sequence[Path],
+    settings: Settings,
+    *,
+    given_files: GivenFiles,
+    redo: str | None,
+    only: frozenset[str],
+    shown: Callable[[Path], AbstractContextManager[Progress]],
+) -> Iterator[PhotoResult]:
+    """Reconstruct every photo into its folder, and go on after an error; that of a single photo is raised.
+
+    shown: the progress display for a photo.
+    """
+    for photo, folder in zip(photos, folders, strict=True):
+        try:
+            with shown(photo) as progress:
+                run = run_room(
+                    photo, folder, settings, given_files=given_files, redo=redo, only=only, progress=progress
+                )
+        except Exception as error:  # one bad photo must not end the night
+            if len(photos) == 1:
+                raise
+            yield PhotoResult(photo=photo, run=None, error=error)
+            continue
+        yield PhotoResult(photo=photo, run=run)
+
+
+def find_photos(paths: list[Path]) -> list[Path]:
+    """Photo files of a list of files and folders; raises InputError where a folder has none."""
+    photos: list[Path] = []
+    for path in paths:
+        try:
+            # os.path.isdir: what cannot be looked at is no folder, and reading it says why.
+            if not os.path.isdir(path):
+                photos.append(path)
+                continue
+            inside = sorted(p for p in path.iterdir() if _is_photo(p))
+        except OSError as error:
+            raise InputError(f"The folder {path} cannot be read ({error.strerror}); check its permissions.") from error
+        if not inside:
+            raise InputError(f"The folder {path} has no photos ({', '.join(PHOTO_SUFFIXES)}); give another one.")
+        photos += inside
+    return photos
+
+
+def find_unread(paths: list[Path]) -> list[Path]:
+    """Pictures in the given folders whose format is not read, so that they are not passed over in silence."""
+    folders = [path for path in paths if os.path.isdir(path)]
+    return sorted(p for folder in folders for p in folder.iterdir() if p.suffix.lower() in UNREAD_SUFFIXES)
+
+
+def _is_photo(path: Path) -> bool:
+    """Hidden files are none: macOS leaves ._NAME.jpg beside NAME.jpg on foreign disks."""
+    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def run_folders(photos: list[Path], out: Path | None) -> list[Path]:
+    """OUT itself for one photo, OUT/STEM for several, runs/STEM without OUT.
+
+    Raises InputError where two share a stem.
+    """
+    if out is not None and len(photos) == 1:
+        return [out]
+    folders = [(out or Path("runs")) / p.stem for p in photos]
+    for i, folder in enumerate(folders):
+        if folder in folders[:i]:
+            raise InputError(f"Two photos are named {folder.name}; rename one or run them separately.")
+    return folders
