@@ -54,6 +54,7 @@ class Stage(StrEnum):
 
     segment = "segment"
     depth = "depth"
+    complete = "complete"
     generate = "generate"
     place = "place"
     export = "export"
@@ -96,6 +97,9 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", show_default=False)] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     max_megapixels: Annotated[float | None, typer.Option(help="Refuse larger photos.", show_default=False)] = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Paint what others hide of an object before it is generated.")
+    ] = False,
     redo: Annotated[
         Stage | None, typer.Option(help="Make this stage and those after it again.", rich_help_panel=_RESUME)
     ] = None,
@@ -115,7 +119,7 @@ def run(
         from pipelines.room import plan_room
         from pixal3d_scene.errors import InputError
 
-        settings = _settings(preset, quality, config, seed, device, max_megapixels)
+        settings = _settings(preset, quality, config, seed, device, max_megapixels, complete)
         found = find_photos(photos)
         for path in find_unread(photos):
             remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
@@ -234,6 +238,7 @@ def _settings(
     seed: int | None = None,
     device: str | None = None,
     max_megapixels: float | None = None,
+    complete: bool = False,
 ) -> Settings:
     from pixal3d_scene.settings import resolve_settings
 
@@ -244,6 +249,8 @@ def _settings(
         overrides["device"] = device
     if max_megapixels is not None:
         overrides["photo"] = {"max_megapixels": max_megapixels}
+    if complete:
+        overrides["complete"] = {"completer": "inpaint"}
     return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
 
 

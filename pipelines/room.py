@@ -69,7 +69,7 @@ def run_room(
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
     with folder.locked():
-        looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth"))
+        looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth", "complete") if stage in keys)
         if only and not (looked and folder.finished("generate")):
             raise InputError(
                 f"--only needs a finished run of the same photo, masks and depth in {out}; "
@@ -99,6 +99,7 @@ def plan_room(
         "out": str(out),
         "segmenter": models.segmenter.name,
         "depth": models.depth.name,
+        "completer": models.completer.name if models.completer else "none",
         "generator": models.generator.name,
         "stages": {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in keys},
         "notes": list(photo.notes),

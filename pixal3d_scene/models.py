@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from .errors import InputError
+from .frontend.completer import Completer
 from .frontend.protocols import DepthEstimator, Segmenter
 from .generator.protocol import ObjectGenerator
 from .settings import Settings
@@ -16,12 +17,13 @@ _Factory = TypeVar("_Factory")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """The three swappable parts, and what generates an object where `generator` fails."""
+    """The swappable parts, and what generates an object where `generator` fails. completer: None where off."""
 
     segmenter: Segmenter
     depth: DepthEstimator
     generator: ObjectGenerator
     fallback: ObjectGenerator
+    completer: Completer | None = None
 
 
 def _regions(settings: Settings) -> Segmenter:
@@ -58,8 +60,19 @@ def _boxes(settings: Settings) -> ObjectGenerator:
     return Boxes()
 
 
+def _inpaint(settings: Settings) -> Completer:
+    from .frontend.inpaint import Inpaint
+
+    return Inpaint(settings.complete, device=settings.device)
+
+
+def _no_completer(settings: Settings) -> None:
+    del settings
+
+
 SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {"regions": _regions}
 DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {"room_geometry": _room_geometry}
+COMPLETERS: dict[str, Callable[[Settings], Completer | None]] = {"none": _no_completer, "inpaint": _inpaint}
 GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {"lift": _lift, "box": _boxes, "pixal3d": _pixal3d}
 
 
@@ -75,6 +88,7 @@ def load_models(
         depth=depth or _choose(DEPTH_ESTIMATORS, settings.depth.estimator, "depth estimator")(settings),
         generator=_choose(GENERATORS, settings.generate.generator, "generator")(settings),
         fallback=_lift(settings),
+        completer=_choose(COMPLETERS, settings.complete.completer, "completer")(settings),
     )
 
 

@@ -43,6 +43,20 @@ class CropSettings(_Tree):
     size_px: int = Field(512, ge=64, description="Side of the generator's picture.")
 
 
+class CompleteSettings(_Tree):
+    completer: str = Field("none", description="Name of the completer of hidden parts; none leaves them out.")
+    weights: str = Field(
+        "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
+        description="Folder with model_index.json of an inpainting pipeline, or hub id of fetched weights.",
+    )
+    revision: str | None = Field(None, description="Commit of the hub id; needed where several were fetched.")
+    steps: int = Field(30, ge=1, le=1000, description="Sampling steps of a picture.")
+    guidance: float | None = Field(None, ge=0, description="Strength of the prompt; else the pipeline's own.")
+    picture_px: int | None = Field(None, ge=16, description="Side at which is painted; else the network's own.")
+    low_vram: bool = Field(False, description="Keep only the working network on the GPU.")
+    max_growth: float = Field(3.0, ge=1, description="Area of a completed mask over the visible one, at most.")
+
+
 class Pixal3DSettings(_Tree):
     weights: str = Field("TencentARC/Pixal3D", description="Folder with pipeline.json, or hub id of fetched weights.")
     revision: str | None = Field(None, description="Commit of the hub id; needed where several were fetched.")
@@ -88,6 +102,7 @@ class Settings(_Tree):
     segment: SegmentSettings = SegmentSettings()
     depth: DepthSettings = DepthSettings()
     crop: CropSettings = CropSettings()
+    complete: CompleteSettings = CompleteSettings()
     generate: GenerateSettings = GenerateSettings()
     layout: LayoutSettings = LayoutSettings()
     export: ExportSettings = ExportSettings()
