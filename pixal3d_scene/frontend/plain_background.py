@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float, UInt8
 # Bins of 16 values per channel; rarer ones are noise and the object's mixed rim.
 _BIN = 16
 _RAREST = 0.005
-# Specks smaller than this are neither object nor background.
-_SPECK_PX = 5
+# Side of the window in which the majority decides: specks go, thin parts stay.
+_SPECK_PX = 3
 # White is what product pictures stand on: it is left only for an object nearer to it than this in CIELAB.
 _CLEAR = 25.0
 

@@ -56,10 +56,8 @@ def test_visible_pixels_stay_to_the_bit_and_the_mask_in_bounds(painted: np.ndarr
     assert PART is not None
     try:
         after, added = guarded_picture(PART, painted, max_growth=max_growth)
-    except StageFailed as refused:
-        assert refused.reason
-        assert refused.object_name == PART.name
-        return
+    except StageFailed:
+        return  # what is refused, and why, is in the tests below
     assert after.dtype == np.uint8
     assert np.array_equal(after[~HOLE], BEFORE_RGBA[~HOLE])
     assert np.array_equal(after[BEFORE_RGBA[..., 3] == 255], BEFORE_RGBA[BEFORE_RGBA[..., 3] == 255])
