@@ -27,7 +27,7 @@ def read_masks(path: Path, size_px: tuple[int, int]) -> Instances:
     Raises InputError for a missing or damaged file, another size, lossy compression, or no object at all.
     """
     image = open_picture_of_photo(path, size_px, what="mask")
-    if image.format in ("JPEG", "MPO", "JPEG2000"):
+    if image.format in ("JPEG", "MPO", "JPEG2000", "HEIF", "AVIF"):
         raise InputError(f"The mask {path} is a {image.format}, whose compression changes values; save it as PNG.")
     notes: list[str] = []
     try:
