@@ -9,7 +9,7 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .arrays import freeze
+from .distortion import Distortion
 from .errors import InputError
 from .panorama import refuse_panorama
 
@@ -31,6 +32,8 @@ class Photo:
 
     rgb: sRGB-coded, as a person would see it. focal_px: from EXIF, None without.
     notes: every change made while reading, for the report.
+    reduced_from_px: (width, height) in the file, where `rgb` is smaller; results are written at that size.
+    distortion: of the lens, taken out of `rgb`; the file still has it.
     """
 
     rgb: UInt8[np.ndarray, "H W 3"]
@@ -38,6 +41,8 @@ class Photo:
     sha256: str
     focal_px: float | None = None
     notes: tuple[str, ...] = ()
+    reduced_from_px: tuple[int, int] | None = None
+    distortion: Distortion | None = None
 
     def __post_init__(self) -> None:
         freeze(self, "rgb")
@@ -45,6 +50,11 @@ class Photo:
     @property
     def size_px(self) -> tuple[int, int]:
         return self.rgb.shape[1], self.rgb.shape[0]
+
+    @property
+    def full_size_px(self) -> tuple[int, int]:
+        """(width, height) of the oriented photo in the file."""
+        return self.reduced_from_px or self.size_px
 
     @property
     def image(self) -> Image.Image:
@@ -84,6 +94,26 @@ def read_photo(path: Path, *, max_megapixels: float = 50.0, allow_panorama: bool
     )
 
 
+def reduce_photo(photo: Photo, *, megapixels: float) -> Photo:
+    """The photo at no more than so many megapixels, which bounds the memory and time of all that follows."""
+    width, height = photo.size_px
+    shrink = np.sqrt(width * height / (megapixels * 1e6))
+    if shrink <= 1:
+        return photo
+    size_px = (max(int(width / shrink), 1), max(int(height / shrink), 1))
+    note = (
+        f"The photo's {width * height / 1e6:.1f} megapixels were worked on at {size_px[0]} x {size_px[1]} px "
+        "(setting photo.working_megapixels); masks and depth are written at its full size."
+    )
+    return replace(
+        photo,
+        rgb=np.array(photo.image.resize(size_px, Image.Resampling.LANCZOS, reducing_gap=3.0)),
+        focal_px=None if photo.focal_px is None else photo.focal_px * size_px[0] / width,
+        notes=(*photo.notes, note),
+        reduced_from_px=photo.full_size_px,
+    )
+
+
 def read_file(path: Path, *, name: str) -> bytes:
     """The content of a file of the user's, called `name` in the InputError.
 
@@ -105,7 +135,9 @@ def read_file(path: Path, *, name: str) -> bytes:
 def open_image(data: bytes, path: Path, *, max_megapixels: float) -> Image.Image:
     """Decode image bytes completely, with a limit on the size checked before anything is decoded."""
     with _damage_refused(path), _own_size_limit():
-        image = _open_heif(data) if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS else Image.open(io.BytesIO(data))
+        image = (
+            _open_heif(data) if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS else Image.open(io.BytesIO(data))
+        )
         megapixels = image.width * image.height / 1e6
         if megapixels > max_megapixels:
             raise InputError(

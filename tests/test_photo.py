@@ -177,7 +177,9 @@ def test_avif_is_turned_once(orientation: int, tmp_path: Path) -> None:
     exif[ExifTags.Base.Orientation] = orientation
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 26
     stored = Image.fromarray(stored_as(large_picture(), *ORIENTATIONS[orientation]))
-    photo = read_bytes(tmp_path, encoded(stored, "AVIF", exif=exif.tobytes(), quality=100, subsampling="4:4:4"), "a.avif")
+    photo = read_bytes(
+        tmp_path, encoded(stored, "AVIF", exif=exif.tobytes(), quality=100, subsampling="4:4:4"), "a.avif"
+    )
     np.testing.assert_allclose(photo.rgb.astype(int), large_picture().astype(int), atol=6)
     assert photo.focal_px == pytest.approx(26 / np.hypot(36, 24) * 320, rel=1e-5)
 
