@@ -237,7 +237,8 @@ def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownVie
         "export": [code_revision("export/*.py", "review/*.py"), settings.export.model_dump(), photo.file_name],
     }  # fmt: skip
     keys: dict[str, str] = {}
-    previous = json.dumps([photo.sha256, _describe(known)])
+    distortion = None if photo.distortion is None else photo.distortion.facts()
+    previous = json.dumps([photo.sha256, photo.size_px, distortion, _describe(known)])
     for stage in stage_order(models):
         text = json.dumps([previous, stage, inputs[stage]], sort_keys=True)
         previous = keys[stage] = hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -21,6 +21,10 @@ class _Tree(BaseModel):
 
 class PhotoSettings(_Tree):
     max_megapixels: float = Field(50.0, gt=0, description="Larger photos are refused.")
+    working_megapixels: float = Field(
+        13.0, gt=0, description="Larger photos are worked on at this size; masks and depth are written at full size."
+    )
+    allow_panorama: bool = Field(False, description="Take a panorama as if one plain camera had seen it.")
 
 
 class SegmentSettings(_Tree):
