@@ -211,19 +211,32 @@ def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
 def evaluate(
     truth: Annotated[Path, typer.Argument(help="Folder of rooms with ground truth.", show_default=False)],
     runs: Annotated[Path, typer.Argument(help="Folder of run folders with the same names.", show_default=False)],
+    protocol: Annotated[
+        str, typer.Option(help="P-Room, P-MIDI, P-SceneGen, P-Gen3DSR or P-Physics (docs/evaluation.md).")
+    ] = "P-Room",
+    layout_baselines: Annotated[
+        bool, typer.Option("--layout-baselines", help="Beside it, the same objects placed by four other methods.")
+    ] = False,
+    with_truth: Annotated[
+        bool, typer.Option("--with-truth", help="Beside it, the truth itself as if it were a run.")
+    ] = False,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Score run folders against rooms with ground truth (protocol P-Room)."""
+    """Score run folders against rooms with ground truth by a named protocol."""
     with exit_codes(verbose):
-        from pipelines import evaluate as protocol
+        from pipelines import evaluate as job
 
-        evaluation = protocol.evaluate(truth, runs)
+        evaluation = job.evaluate(
+            truth, runs, job.find_protocol(protocol), with_truth=with_truth, layout_baselines=layout_baselines
+        )
         if as_json:
-            print_json(protocol.as_json(evaluation))
+            print_json(job.as_json(evaluation))
         else:
-            header, *rows = protocol.table_rows(evaluation)
+            header, *rows = job.table_rows(evaluation)
             print_table(header, rows)
+            for line in job.remarks(evaluation):
+                remark(f"note: {line}")
         if evaluation.failed:
             raise typer.Exit(5)
 
