@@ -28,5 +28,5 @@ def depth_at_full_size(result: Reconstruction, models: Models) -> Depth:
     """Depth with the camera of that size; the user's own depth keeps every pixel of its file."""
     photo = result.photo
     if photo.reduced_from_px is not None and isinstance(models.depth, GivenDepth):
-        return models.depth.at_full_size(result.depth.camera.resized(photo.full_size_px))
+        return models.depth.at_full_size(result.depth, photo.full_size_px)
     return result.depth.resized(photo.full_size_px)
