@@ -138,7 +138,7 @@ def _reconstruct(
     exported = time.perf_counter()
     progress.start("export", 1)
     notes = (*photo.notes, *given.notes, *result.instances.notes, *result.depth.notes, *result.room.notes)
-    notes = (*notes, *_depth_png_notes(result))
+    notes = (*notes, *_depth_png_notes(result), *_unused_completion_notes(models))
     files = _files(result, settings, notes, _stage_records(folder, store))
     folder.manifest["versions"] = _versions()
     folder.manifest["settings"] = settings.model_dump()
@@ -212,6 +212,15 @@ def _depth_png_notes(result: Reconstruction) -> tuple[str, ...]:
     if not left_out:
         return ()
     return (f"{left_out} depth values are outside 1 mm to 65.535 m; depth.png, 16 bit, has 0 (not known) there.",)
+
+
+def _unused_completion_notes(models: Models) -> tuple[str, ...]:
+    if models.completer is None or models.generator.name != models.fallback.name:
+        return ()
+    return (
+        f"The generator {models.generator.name} works from the visible surface: what {models.completer.name} painted "
+        "is seen in crops/ and changes no mesh. Choose a learned generator (--preset pixal3d) to make use of it.",
+    )
 
 
 def _fits_depth_png(result: Reconstruction) -> Bool[np.ndarray, "H W"]:

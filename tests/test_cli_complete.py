@@ -76,6 +76,7 @@ def test_the_hidden_part_is_painted_told_and_kept(room: RoomOnDisk, plain: Path,
     assert np.array_equal(crop(out, BEFORE), crop(plain, BEFORE))
     assert any("painted by inpaint" in text for text in objects(out)[NAME]["warnings"])
     assert "painted by inpaint" in (out / "report.json").read_text()
+    assert "changes no mesh" in " ".join(result.stderr.split())  # of this generator, which works from what is visible
     assert "complete" in manifest(out)["stages"]
     # The generator works from the visible surface: the object has its size and place.
     for key in ("size_m", "T_world_from_node"):
