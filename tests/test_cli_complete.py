@@ -87,6 +87,8 @@ def test_the_hidden_part_is_painted_told_and_kept(room: RoomOnDisk, plain: Path,
     assert manifest(out)["stages"] == before  # nothing was made again
     assert run(room, out, *options, "--redo", "place").exit_code == 0
     assert manifest(out)["stages"]["complete"] == before["complete"]
+    assert run(room, out, *options, "--only", NAME).exit_code == 0
+    assert manifest(out)["stages"]["complete"] == before["complete"]
     assert np.array_equal(crop(out), rgba)
 
     assert run(room, out).exit_code == 0  # without it, the run is as if it had never been

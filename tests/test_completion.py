@@ -206,4 +206,6 @@ def test_the_networks_are_given_what_was_painted() -> None:
     opaque = volume.rgba[..., 3] == 255
     assert (square[opaque & volume.invented] == GREEN).mean() > 0.99
     assert np.array_equal(square[opaque], volume.rgba[opaque][:, :3])
-    assert given.views == (trained_view(volume.camera).view,)  # the view of the frame in which it was painted
+    # The view is that of the frame in which it was painted.
+    assert given.views[0].fov_rad == trained_view(volume.camera).view.fov_rad
+    assert given.views[0].fov_rad != trained_view(PLAIN[BEHIND].camera).view.fov_rad
