@@ -42,7 +42,8 @@ def find_weights(reference: str, *, revision: str | None = None) -> WeightsFolde
     if wanted is None and fetched:
         raise BackendMissing(
             f"The weights {reference} are here in {len(fetched)} revisions ({', '.join(fetched)}) and none is chosen; "
-            f"give the folder of one, {snapshots}/REVISION, in a config file, or set generate.pixal3d.revision (complete.revision)."
+            f"give the folder of one, {snapshots}/REVISION, in a config file, or name one as generate.pixal3d.revision "
+            "(complete.revision)."
         )
     commit = f" --revision {wanted or 'COMMIT'}"
     command = f"pixal3d-scene models fetch {known.name}{commit}" if known else f"hf download {reference}{commit}"
