@@ -147,7 +147,7 @@ def _reconstruct(
     progress.start("export", 1)
     notes = (*given.photo.notes, *given.notes, *result.instances.notes, *result.depth.notes, *result.room.notes)
     depth = depth_at_full_size(result, models)
-    notes = (*notes, *_depth_png_notes(depth))
+    notes = (*notes, *_depth_png_notes(depth), *_unused_completion_notes(models))
     files = _files(result, settings, notes, _stage_records(folder, store))
     files |= {"instances.png": _instances_png(label_map_at_full_size(result, models)), "depth.png": _depth_png(depth)}
     if given.undistorted is not None:
@@ -221,6 +221,15 @@ def _depth_png_notes(depth: Depth) -> tuple[str, ...]:
     if not left_out:
         return ()
     return (f"{left_out} depth values are outside 1 mm to 65.535 m; depth.png, 16 bit, has 0 (not known) there.",)
+
+
+def _unused_completion_notes(models: Models) -> tuple[str, ...]:
+    if models.completer is None or models.generator.name != models.fallback.name:
+        return ()
+    return (
+        f"The generator {models.generator.name} works from the visible surface: what {models.completer.name} painted "
+        "is seen in crops/ and changes no mesh. Choose a learned generator (--preset pixal3d) to make use of it.",
+    )
 
 
 def _fits_depth_png(depth: Depth) -> Bool[np.ndarray, "H W"]:

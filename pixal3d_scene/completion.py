@@ -24,8 +24,8 @@ from .generator.protocol import object_seed
 from .progress import Progress
 from .settings import Settings
 
-# A hole of less than this share of the visible area is the rim between two masks.
-_SMALLEST_HOLE = 0.02
+# Less than this share of the visible area, hidden or painted, is the rim between two masks.
+_SMALLEST_PART = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def hidden_part(
     """The object framed with what may be hidden of it; None where nothing stands in front. names: by mask value."""
     occlusion = find_occlusion(volume.instance.mask_value, volume.label_map, volume.depth)
     mask = volume.mask
-    if occlusion.region.sum() < _SMALLEST_HOLE * mask.sum():
+    if occlusion.region.sum() < _SMALLEST_PART * mask.sum():
         return None
     corners_px = outline_corners_px(mask | occlusion.region)
     wide = reframed(volume, picture, corners_px, margin=settings.crop.margin, mode=settings.crop.mode)
@@ -124,8 +124,9 @@ def _judged(
         if isinstance(result, StageFailed):
             raise result
         rgba, invented = guarded_picture(hidden, result.rgba, max_growth=settings.complete.max_growth)
-        if invented.any():
-            share = invented.sum() / (rgba[..., 3] >= 128).sum()
+        whole = rgba[..., 3] >= 128
+        if invented.sum() >= _SMALLEST_PART * (whole & ~invented).sum():
+            share = invented.sum() / whole.sum()
             note = f"{share:.0%} of what the generator saw of it is painted by {completer_name}; hidden by {in_front}."
         else:
             rgba = invented = None

@@ -193,3 +193,19 @@ def test_the_wider_frame_puts_the_object_at_the_same_place() -> None:
         asset = lift(volume, voxels=48, max_faces=4000, texture_px=64)
         places.append(place_alone(asset, volume, noise_of([volume])).mesh_world.bounds)
     np.testing.assert_allclose(places[0], places[1], atol=2e-3)
+
+
+def test_the_networks_are_given_what_was_painted() -> None:
+    from pixal3d_scene.conditioning.field_of_view import trained_view
+    from pixal3d_scene.generator.pixal3d import _as_input
+
+    volume = completed(Painter(GREEN))[BEHIND]
+    assert volume.invented is not None
+    given = _as_input(volume, seed=0)
+    (square,) = given.squares
+    opaque = volume.rgba[..., 3] == 255
+    assert (square[opaque & volume.invented] == GREEN).mean() > 0.99
+    assert np.array_equal(square[opaque], volume.rgba[opaque][:, :3])
+    # The view is that of the frame in which it was painted.
+    assert given.views[0].fov_rad == trained_view(volume.camera).view.fov_rad
+    assert given.views[0].fov_rad != trained_view(PLAIN[BEHIND].camera).view.fov_rad

@@ -87,7 +87,9 @@ class Inpaint:
         half = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float16
         paints = any(word in self._index["_class_name"] for word in ("Inpaint", "Fill"))
         loader: Any = diffusers.DiffusionPipeline if paints else diffusers.AutoPipelineForInpainting
-        options: dict[str, Any] = {"safety_checker": None} if "safety_checker" in self._index else {}
+        # A content filter that takes a sofa for something else returns black pictures.
+        unfiltered = {"safety_checker": None, "requires_safety_checker": False}
+        options: dict[str, Any] = {key: value for key, value in unfiltered.items() if key in self._index}
         try:
             with _quiet():
                 pipeline = loader.from_pretrained(

@@ -17,8 +17,8 @@ from ..depth import Depth
 GROWTH = 0.5
 # Masks of neighbours end up to so many pixels apart; the depth on a rim is mixed.
 _TOUCH_PX = 2
-# Nearer by more than this is in front: depths closer to each other are the same place within their error.
-_IN_FRONT_LOG = 0.03
+# Nearer by more than this, in the median over the common border, is in front; closer than that two things touch.
+_IN_FRONT_LOG = 0.015
 # What is seen of an object reaches to this percentile of its depth: beyond are pixels of the background.
 _FAR_PERCENTILE = 98
 
