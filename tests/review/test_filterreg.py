@@ -42,7 +42,7 @@ def test_far_points_have_no_expectation() -> None:
 
 def test_a_known_rigid_motion_is_undone() -> None:
     motion = Rotation.from_euler("xyz", [12, -9, 15], degrees=True)
-    moved = motion.apply(blob(seed=4)) + [0.15, -0.1, 0.2]
+    moved = motion.apply(blob(seed=4)) + np.array([0.15, -0.1, 0.2])
     back = align_by_filterreg(moved, blob(), **DEFAULTS)
     # Other samples of the same body: right to half of their spacing.
     assert np.linalg.norm(back - blob(seed=4), axis=1).max() < 0.03

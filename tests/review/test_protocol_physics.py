@@ -28,10 +28,20 @@ def score(meshes_cam: dict[int, trimesh.Trimesh], parents: dict[int, str] | None
 def test_a_tenth_of_a_box_in_another() -> None:
     got = score({1: standing((1, 1, 1), 0), 2: standing((1, 1, 1), 0.9)}).figures
     assert got["penetration"] == pytest.approx(0.1 / 2, rel=1e-6)  # exact: both are watertight
-    assert got["depth_m"] == pytest.approx(0.1, abs=0.01)
+    assert got["depth_m"] == pytest.approx(0.1, abs=1e-6)
     assert got["open"] == 0
     assert got["gap_m"] == pytest.approx(0, abs=1e-9)
     assert got["contact_5mm"] == 1
+
+
+def test_the_depth_is_exact_for_fine_meshes_too() -> None:
+    ball = trimesh.creation.icosphere(subdivisions=4, radius=0.5).apply_transform(np.linalg.inv(T_WORLD_FROM_CAM))
+    # The ball's outermost vertex is its lowest; it reaches 3 mm into the box.
+    pressed = ball.apply_translation(standing((1, 1, 1), 0).bounds.mean(axis=0) - ball.bounds.mean(axis=0))
+    pressed = pressed.apply_translation([0, -(1.0 - 0.003), 0])
+    got = score({1: standing((1, 1, 1), 0), 2: pressed}).figures
+    assert got["depth_m"] == pytest.approx(0.003, abs=2e-4)
+    assert 0 < got["penetration"] < 1e-4
 
 
 def test_a_box_that_floats_seven_millimetres() -> None:

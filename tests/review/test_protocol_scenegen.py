@@ -29,8 +29,6 @@ def test_two_spheres_of_which_one_is_too_large() -> None:
     to_outer = outer - np.sqrt(inner**2 + shift**2 + 2 * inner * shift * cosine)
     expected = float((to_inner**2).mean() + (to_outer**2).mean())
     spacing = sampling_squared(8 * np.pi * inner**2, 2 * POINTS) + sampling_squared(8 * np.pi * outer**2, 2 * POINTS)
-        8 * np.pi * outer**2, 2 * POINTS
-    )
     assert expected * 0.97 < got["CD-S"] < expected * 1.03 + 1.5 * spacing
     assert got["IoU-B"] == pytest.approx((0.5 / 0.75) ** 3, abs=0.02)
     assert got["F-O"] == pytest.approx(100, abs=0.2)
