@@ -85,9 +85,8 @@ def test_another_layout_moves_and_loses_objects(folders: tuple[Path, Path]) -> N
     assert {o.name for o in other.objects} == {o.name for o in run.objects} - lost
     np.testing.assert_array_equal(other.label_map, run.label_map)
     # Paired with the whole surface, an object seen from the front comes out too near or too far.
-    moved_m = [
-        np.linalg.norm(a.mesh_cam.centroid - b.mesh_cam.centroid) for a, b in zip(other.objects, run.objects[1:])
-    ]
+    pairs = zip(other.objects, run.objects[1:], strict=True)
+    moved_m = [np.linalg.norm(a.mesh_cam.centroid - b.mesh_cam.centroid) for a, b in pairs]
     assert 0.005 < max(moved_m) < 0.5
 
 
