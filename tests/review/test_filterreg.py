@@ -40,6 +40,7 @@ def test_far_points_have_no_expectation() -> None:
     assert got.near.tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_a_known_rigid_motion_is_undone() -> None:
     motion = Rotation.from_euler("xyz", [12, -9, 15], degrees=True)
     moved = motion.apply(blob(seed=4)) + np.array([0.15, -0.1, 0.2])
@@ -48,6 +49,7 @@ def test_a_known_rigid_motion_is_undone() -> None:
     assert np.linalg.norm(back - blob(seed=4), axis=1).max() < 0.03
 
 
+@pytest.mark.slow
 def test_no_scale_and_no_mirror_image() -> None:
     grown = align_by_filterreg(blob() * 1.1, blob(), **DEFAULTS)
     np.testing.assert_allclose(

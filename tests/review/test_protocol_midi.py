@@ -75,6 +75,7 @@ def test_an_object_in_another_place_costs_the_scene_and_its_box_but_no_shape() -
     assert got["F-O"] == pytest.approx(100, abs=0.2)
 
 
+@pytest.mark.slow
 def test_missing_and_superfluous_objects() -> None:
     chest, stool = block((1, 1, 1), (-1, 0, 5)), block((0.5, 0.5, 0.5), (1, 0, 5))
     truth = true_room({1: chest, 2: stool})

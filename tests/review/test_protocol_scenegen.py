@@ -16,6 +16,7 @@ PROTOCOL = SceneGenProtocol(points_per_object=POINTS, filterreg_steps=15)  # eno
 MIDI = MidiProtocol(points_per_object=POINTS)
 
 
+@pytest.mark.slow
 def test_two_spheres_of_which_one_is_too_large() -> None:
     # Their distance sets the cube's scale: side 2 spans the outer borders.
     truth = true_room({1: shifted(sphere(0.5), -1.5, 0, 0), 2: shifted(sphere(0.5), 1.5, 0, 0)})
@@ -47,6 +48,7 @@ def test_a_wrong_size_of_the_whole_scene_is_seen_by_midi_alone() -> None:
     assert midi["F-S"] < 1
 
 
+@pytest.mark.slow
 def test_boxes_are_compared_after_the_alignment() -> None:
     chest, stool = block((2, 1, 0.5), (-1, 0, 5)), block((0.5, 0.5, 0.5), (1, 0, 5))
     truth = true_room({1: chest, 2: stool})
@@ -57,6 +59,7 @@ def test_boxes_are_compared_after_the_alignment() -> None:
     assert MIDI.score(truth, run).figures["IoU-B"] < 0.65
 
 
+@pytest.mark.slow
 def test_a_mirrored_object_is_seen_by_its_shape_alone() -> None:
     truth = true_room({1: l_shape()})
     assert PROTOCOL.score(truth, run_of(truth, {1: mirrored(l_shape())})).figures["F-O"] < 90
