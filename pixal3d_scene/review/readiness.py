@@ -34,6 +34,7 @@ _WORKING_SIDE_PX = 1024
 # What a camera's own pixels blur, standard deviation; found by shrinking and enlarging photos.
 _PIXEL_BLUR_PX = 0.33
 _USUAL_FOV_DEG = 65.0
+_USUAL_BLOCKINESS, _MOST_BLOCKINESS = 1.2, 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +160,13 @@ class Readiness:
         failed.sort(key=lambda p: p.rule.weight * math.log(p.quality or 1.0))
         return tuple(p.rule.advice for p in failed)
 
+    @property
+    def warning(self) -> str | None:
+        """For the notes of a run, where the photo is not a "go"."""
+        if self.go:
+            return None
+        return f"The photo's readiness is {self.score:.0f} of 100, below {GO_SCORE:g}: {' '.join(self.advice)}"
+
     def facts(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
@@ -209,7 +217,8 @@ def _measure_detail(photo: Photo, instances: Instances | None) -> dict[str, floa
     grey = photo.image.convert("L")
     blur = blur_px(grey)
     width_px = _PIXEL_BLUR_PX if blur is None else math.hypot(blur, _PIXEL_BLUR_PX)
-    width_px *= blockiness(np.asarray(grey))  # blocks have sharp borders, which must not pass for detail
+    # Blocks have sharp borders, which must not pass for detail.
+    width_px *= min(math.sqrt(max(blockiness(np.asarray(grey)) / _USUAL_BLOCKINESS, 1.0)), _MOST_BLOCKINESS)
     kept = _PIXEL_BLUR_PX / width_px
     measured = {} if blur is None else {"sharpness": longer_px / width_px}
     if instances is None:

@@ -1,7 +1,7 @@
 """How blurred a photo is: a grey picture in, the standard deviation of its blur in px out, measured on edges.
 
-A step that a lens or a shaking hand blurs with sigma has, after Gaussian derivatives of two widths s1 < s2, gradients in
-the ratio sqrt((sigma^2 + s2^2) / (sigma^2 + s1^2)), whatever its contrast (the re-blur ratio of Zhuo and Sim 2011,
+A step that a lens or a shaking hand blurs with sigma has, after Gaussian derivatives of two widths s1 < s2, gradients
+in the ratio sqrt((sigma^2 + s2^2) / (sigma^2 + s1^2)), whatever its contrast (the re-blur ratio of Zhuo and Sim 2011,
 Defocus map estimation from a single image, section 3, with two widths). So a plain wall, which has no edge, is not
 taken for a blurred one, and a dark photo not for a soft one.
 """
