@@ -18,6 +18,7 @@ from cli_output import (
     JsonOption,
     QuietOption,
     VerboseOption,
+    print_checks,
     print_json,
     print_objects,
     print_plans,
@@ -152,6 +153,43 @@ def run(
             raise max(errors, key=exit_code)
         if any(r.fell_back for r in runs):
             raise typer.Exit(5)
+
+
+@app.command()
+def check(
+    photos: PhotosArgument,
+    masks: Annotated[Path | None, typer.Option(help="Label map of the photo (PNG).", rich_help_panel=_INPUT)] = None,
+    camera: Annotated[Path | None, typer.Option(help="Camera JSON, as for run.", rich_help_panel=_INPUT)] = None,
+    fov: Annotated[
+        float | None, typer.Option(help="Horizontal field of view in degrees.", rich_help_panel=_INPUT)
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    max_megapixels: Annotated[float | None, typer.Option(help="Refuse larger photos.", show_default=False)] = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Score photos from 0 to 100 before any time is spent on them; 75 and more is "go"."""
+    with exit_codes(verbose):
+        from pipelines.batch import find_photos
+        from pipelines.check import check_photos
+        from pipelines.given_files import GivenFiles
+        from pixal3d_scene.errors import InputError
+
+        settings = _settings("embedded", Quality.standard, config, max_megapixels=max_megapixels)
+        found = find_photos(photos)
+        if len(found) > 1 and (masks or camera):
+            raise InputError("--masks and --camera belong to one photo; check the photos one by one.")
+        done = list(check_photos(found, settings, GivenFiles(masks=masks, camera=camera, fov_deg=fov)))
+        if as_json:
+            documents = [result.facts() for result in done]
+            print_json(documents[0] if found == photos[:1] else documents)
+        else:
+            print_checks(done)
+        for result in done:
+            if result.error is not None:
+                remark(f"{result.path}: {result.error}")
+        if any(result.error is not None for result in done):
+            raise typer.Exit(2)
 
 
 @app.command()
