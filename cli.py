@@ -96,6 +96,9 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", show_default=False)] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     max_megapixels: Annotated[float | None, typer.Option(help="Refuse larger photos.", show_default=False)] = None,
+    share_duplicates: Annotated[
+        bool, typer.Option("--share-duplicates", help="Equal objects (four equal chairs) share one mesh.")
+    ] = False,
     redo: Annotated[
         Stage | None, typer.Option(help="Make this stage and those after it again.", rich_help_panel=_RESUME)
     ] = None,
@@ -115,7 +118,7 @@ def run(
         from pipelines.room import plan_room
         from pixal3d_scene.errors import InputError
 
-        settings = _settings(preset, quality, config, seed, device, max_megapixels)
+        settings = _settings(preset, quality, config, seed, device, max_megapixels, share_duplicates)
         found = find_photos(photos)
         for path in find_unread(photos):
             remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
@@ -234,6 +237,7 @@ def _settings(
     seed: int | None = None,
     device: str | None = None,
     max_megapixels: float | None = None,
+    share_duplicates: bool = False,
 ) -> Settings:
     from pixal3d_scene.settings import resolve_settings
 
@@ -244,6 +248,8 @@ def _settings(
         overrides["device"] = device
     if max_megapixels is not None:
         overrides["photo"] = {"max_megapixels": max_megapixels}
+    if share_duplicates:
+        overrides["layout"] = {"share_duplicates": True}
     return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
 
 

@@ -137,7 +137,7 @@ def _reconstruct(
     exported = time.perf_counter()
     progress.start("export", 1)
     notes = (*photo.notes, *given.notes, *result.instances.notes, *result.depth.notes, *result.room.notes)
-    notes = (*notes, *_depth_png_notes(result))
+    notes = (*notes, *result.notes, *_depth_png_notes(result))
     files = _files(result, settings, notes, _stage_records(folder, store))
     folder.manifest["versions"] = _versions()
     folder.manifest["settings"] = settings.model_dump()

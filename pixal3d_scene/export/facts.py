@@ -52,6 +52,7 @@ def object_facts(item: SceneObject) -> dict[str, Any]:
         "status": item.status,
         "generator": item.generator,
         "mesh": None if item.mesh_node is None else f"objects/{item.name}.glb",
+        "mesh_of": placement.mesh_of,
         "residual_m": _finite(placement.residual_m),
         "inlier_ratio": _finite(placement.inlier_ratio),
         "sigma_m": _finite(placement.sigma_m),

@@ -35,21 +35,30 @@ _WALL_TOLERANCE_M = 0.01
 
 
 def solve_layout(
-    assets: Sequence[ObjectAsset], volumes: Sequence[CropVolume], room: Room, *, snap_m: float
+    assets: Sequence[ObjectAsset],
+    volumes: Sequence[CropVolume],
+    room: Room,
+    *,
+    snap_m: float,
+    known_T_node_from_obj: Mapping[str, Similarity] | None = None,
 ) -> tuple[Placement, ...]:
     """One placement per asset, in order.
 
     snap_m: the largest gap between an object and its support that is closed, if the object's uncertainty allows it.
+    known_T_node_from_obj: of objects whose size and node frame are not to change, by name.
     """
+    known = known_T_node_from_obj or {}
     noise = noise_of(volumes)
     bodies = {v.name: place_alone(a, v, noise) for a, v in zip(assets, volumes, strict=True)}
+    bodies |= {name: bodies[name].with_scale(T.scale) for name, T in known.items()}
     supports = find_supports(bodies, _seen(volumes, noise), room, reach_m=snap_m)
     touches = [t for name, s in supports.items() if (t := _wanted(bodies[name], s, bodies, room, noise))]
     picture_px = float(max(volumes[0].depth.camera.size_px)) if volumes else 1.0
     solution = solve_jointly(bodies, touches, picture_px=picture_px)
     moved = {name: body.moved(solution.motions[name]) for name, body in bodies.items()}
     return tuple(
-        _placement(v, bodies[v.name], moved, supports[v.name], solution.gave_way.get(v.name, ())) for v in volumes
+        _placement(v, bodies[v.name], moved, supports[v.name], solution.gave_way.get(v.name, ()), known.get(v.name))
+        for v in volumes
     )
 
 
@@ -89,17 +98,27 @@ def _wanted(body: Body, support: Support, bodies: Mapping[str, Body], room: Room
 
 
 def _placement(
-    volume: CropVolume, body: Body, moved: Mapping[str, Body], support: Support, gave_way: Sequence[GaveWay]
+    volume: CropVolume,
+    body: Body,
+    moved: Mapping[str, Body],
+    support: Support,
+    gave_way: Sequence[GaveWay],
+    known_T_node_from_obj: Similarity | None,
 ) -> Placement:
     placed = moved[volume.name]
-    T_world_from_node = _node_frame(placed)
+    if known_T_node_from_obj is None:
+        T_world_from_node = _node_frame(placed)
+        T_node_from_obj = Similarity.from_rigid(T_world_from_node).inverse() @ placed.T_world_from_obj
+    else:
+        T_node_from_obj = known_T_node_from_obj
+        T_world_from_node = (placed.T_world_from_obj @ T_node_from_obj.inverse()).as_rigid()
     fit = body.fit
     moved_m = float(np.linalg.norm(placed.mesh_world.bounds.mean(axis=0) - body.mesh_world.bounds.mean(axis=0)))
     left_m = _gap_left_m(body, support, gave_way)
     return Placement(
         name=volume.name,
         T_world_from_node=T_world_from_node,
-        T_node_from_obj=Similarity.from_rigid(T_world_from_node).inverse() @ placed.T_world_from_obj,
+        T_node_from_obj=T_node_from_obj,
         parent=support.parent,
         relation=support.relation,
         residual_m=None if fit is None else fit.residual_m,
