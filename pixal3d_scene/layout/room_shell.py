@@ -16,6 +16,7 @@ from ..depth import Depth
 from ..instances import Instances
 from ..room import Room, RoomPlane
 from .noise import independent_share
+from .wall_foot import shifts_at_foot
 
 _MOST_WALLS = 4
 _WALL_TOLERANCE_SHARE = 0.02  # of the distance from the camera: depth noise grows with depth
@@ -46,6 +47,8 @@ def fit_room(depth: Depth, instances: Instances) -> Room:
     points_world, normals_world = _background(depth, instances)
     camera_xz = depth.camera.centre_world[[0, 2]]
     walls = _find_walls(points_world, normals_world, camera_xz) if len(points_world) else []
+    shifts_m = shifts_at_foot(depth, background_mask(depth, instances), [(w.normal, w.offset) for w in walls])
+    walls = [replace(wall, offset=wall.offset + shift_m) for wall, shift_m in zip(walls, shifts_m, strict=True)]
     walls = _join_corners(walls)
     ceiling_m = _ceiling_height(points_world, normals_world)
     notes = []
