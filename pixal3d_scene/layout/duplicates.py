@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-import networkx as nx
 import numpy as np
 from scipy.spatial.transform import RigidTransform
 
@@ -18,8 +18,9 @@ from ..asset import Mesh, ObjectAsset
 from ..crop import CropVolume
 from ..frames import Similarity
 from ..scene_graph import Placement
+from .depth_scale import mask_window
 from .evidence import noise_of
-from .likeness import colour_difference, shape_difference
+from .likeness import Cloud, Colours, colour_difference, shape_difference
 from .noise import DepthNoise
 from .registration import Registration, measure_fit, register
 
@@ -35,7 +36,8 @@ _MIRROR_IMAGE = 0.6
 # The shared mesh must explain a member's mask nearly as well as its own mesh does, and its depth.
 _LEAST_SILHOUETTE, _MOST_DEPTH_SHARE = 0.85, 0.03
 _UNKNOWN_LABEL = "object"
-_NOT_HIDDEN_STEP_PX = 3
+# Width of the ring around a mask in which it is looked for what hides the object.
+_RING_PX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +72,15 @@ def find_duplicates(
     """Groups of two and more, in the order of their models' names."""
     of = {v.name: _Candidate(a, v, p) for a, v, p in zip(assets, volumes, placements, strict=True)}
     names = [name for name, item in of.items() if item.asset.status in ("generated", "lifted")]
-    alike: nx.Graph[str] = nx.Graph()
-    for k, first in enumerate(names):
-        alike.add_edges_from((first, second) for second in names[k + 1 :] if _alike(of[first], of[second]))
-    groups = []
-    for members in nx.connected_components(alike):
-        model = max(sorted(members), key=lambda name: of[name].view_quality)
-        # Likeness is no chain: whoever is only like a like one is left out.
-        others = tuple(sorted(name for name in members if alike.has_edge(model, name)))
-        groups.append(Duplicates(model=model, others=others))
+    members: dict[str, list[str]] = {}
+    # The best views first: whoever is like none of them is a model of its own, and likeness is no chain.
+    for name in sorted(names, key=lambda name: (-of[name].view_quality, name)):
+        model = next((model for model in members if _alike(of[model], of[name])), None)
+        if model is None:
+            members[name] = []
+        else:
+            members[model].append(name)
+    groups = [Duplicates(model=model, others=tuple(sorted(others))) for model, others in members.items() if others]
     return tuple(sorted(groups, key=lambda group: group.model))
 
 
@@ -124,24 +126,45 @@ class _Candidate:
         self.mesh_node = asset.mesh_obj.transformed(placement.T_node_from_obj)
         self.height_m = float(np.ptp(self.mesh_node.bounds[:, 1]))
         self.plan_m = _plan_m(self.mesh_node)
-        self.view_quality = view_quality(volume)
+
+    @cached_property
+    def view_quality(self) -> float:
+        return view_quality(self.volume)
+
+    @cached_property
+    def colours(self) -> Colours:
+        return Colours(self.volume)
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        return Cloud.of(self.mesh_node)
 
 
 def view_quality(volume: CropVolume) -> float:
     """Area of the mask, px, times the square of the share of its rim where it ends for no other reason than its own."""
     from scipy.ndimage import binary_dilation, distance_transform_edt
 
-    mask = np.pad(volume.mask, _NOT_HIDDEN_STEP_PX)
-    ring = binary_dilation(mask, iterations=_NOT_HIDDEN_STEP_PX) & ~mask
+    window = mask_window(volume.mask, margin_px=_RING_PX)
+
+    def padded(values: np.ndarray) -> np.ndarray:
+        return np.pad(values[window], _RING_PX)
+
+    mask, valid, z_m = padded(volume.mask), padded(volume.depth.valid), padded(volume.depth.z_m)
+    ring = binary_dilation(mask, iterations=_RING_PX) & ~mask
     own_rows, own_columns = distance_transform_edt(~mask, return_distances=False, return_indices=True)[:, ring]
-    valid = np.pad(volume.depth.valid, _NOT_HIDDEN_STEP_PX)
-    z_m = np.pad(volume.depth.z_m.astype(np.float64), _NOT_HIDDEN_STEP_PX)
-    other = np.pad(volume.label_map, _NOT_HIDDEN_STEP_PX)[ring] > 0
     known = valid[ring] & valid[own_rows, own_columns]
     nearer = z_m[ring] < z_m[own_rows, own_columns]
-    outside = ~np.pad(np.ones_like(volume.mask), _NOT_HIDDEN_STEP_PX)[ring]
-    free = 1 - float((outside | (other & (~known | nearer))).mean())
+    hidden = (padded(volume.label_map)[ring] > 0) & (~known | nearer)
+    outside = _outside(volume, window)[ring]
+    free = 1 - float((hidden | outside).mean())
     return float(mask.sum()) * free**2
+
+
+def _outside(volume: CropVolume, window: tuple[slice, slice]) -> np.ndarray:
+    """Padded pixels of a window that lie outside the picture."""
+    rows, columns = (np.arange(s.start - _RING_PX, s.stop + _RING_PX) for s in window)
+    height, width = volume.label_map.shape
+    return ((rows < 0) | (rows >= height))[:, None] | ((columns < 0) | (columns >= width))[None, :]
 
 
 def _alike(first: _Candidate, second: _Candidate) -> bool:
@@ -150,10 +173,9 @@ def _alike(first: _Candidate, second: _Candidate) -> bool:
         return False
     if not _within(first.plan_m, second.plan_m, _PLAN_RATIO):
         return False
-    colour = colour_difference(first.volume, second.volume)
-    if colour is None or colour > _MOST_COLOUR_DIFFERENCE:
+    if colour_difference(first.colours, second.colours) > _MOST_COLOUR_DIFFERENCE:
         return False
-    shape = shape_difference(first.mesh_node, second.mesh_node)
+    shape = shape_difference(first.cloud, second.cloud)
     return shape.share <= _MOST_SHAPE_DIFFERENCE and shape.mirrored_share > _MIRROR_IMAGE * shape.share
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from ..arrays import read_only
 from ..asset import Mesh
 from ..colour import linear_from_srgb, srgb_from_linear
 from ..crop import CropVolume
 from ..frames import WORLD_UP
+from .depth_scale import mask_window
 from .overlap import spread_points
 
 _DENSE, _SPARSE = 6000, 500
@@ -25,7 +26,7 @@ _MOST_EVALUATIONS = 20
 _SOFT_SHARE = 0.02
 # Pixels next to the rim of a mask mix two colours.
 _RIM_PX = 2
-_MOST_PIXELS = 4000
+_MOST_PIXELS = 1500
 _FEWEST_PIXELS = 30
 # Light and shade of one room; what remains of them differs in lightness more than in hue.
 _MOST_GAIN = 1.8
@@ -45,50 +46,73 @@ class ShapeDifference:
     mirrored_share: float
 
 
-def shape_difference(first_node: Mesh, second_node: Mesh) -> ShapeDifference:
+def shape_difference(first: Cloud, second: Cloud) -> ShapeDifference:
     """Of two upright meshes in metres, whatever their turn about gravity; sizes are not adjusted."""
-    first, second = _Cloud(first_node), _Cloud(second_node)
     share, yaw_rad = _best_turn(first, second)
-    mirrored_share, _ = _best_turn(first, _Cloud(second_node, mirrored=True))
+    mirrored_share, _ = _best_turn(first, second.mirrored())
     return ShapeDifference(share=share, yaw_rad=yaw_rad, mirrored_share=mirrored_share)
 
 
-def colour_difference(first: CropVolume, second: CropVolume) -> float | None:
+def colour_difference(first: Colours, second: Colours) -> float:
     """Distance of the colour histograms of two masks in CIELAB units (earth mover's, channel by channel).
 
-    One of the two may stand in the shade: up to a factor, their light is made equal first. None where a mask is too
-    small to tell.
+    One of the two may stand in the shade: up to a factor, their light is made equal first. Infinite where a mask is
+    too small to tell.
     """
     from scipy.stats import wasserstein_distance
     from skimage.color import rgb2lab
 
-    pixels = [linear_from_srgb(_pixels(volume) / 255) for volume in (first, second)]
-    if min(len(p) for p in pixels) < _FEWEST_PIXELS:
-        return None
-    light = [max(float((p @ _LUMINANCE).mean()), 1e-4) for p in pixels]
-    gain = float(np.sqrt(np.clip(light[1] / light[0], 1 / _MOST_GAIN, _MOST_GAIN)))
+    if min(len(first.linear), len(second.linear)) < _FEWEST_PIXELS:
+        return np.inf
+    gain = float(np.sqrt(np.clip(second.light / first.light, 1 / _MOST_GAIN, _MOST_GAIN)))
     a, b = (
-        rgb2lab(srgb_from_linear(np.clip(p * factor, 0, 1))) for p, factor in zip(pixels, (gain, 1 / gain), strict=True)
+        rgb2lab(srgb_from_linear(np.clip(colours.linear * factor, 0, 1)))
+        for colours, factor in ((first, gain), (second, 1 / gain))
     )
     apart = np.array([wasserstein_distance(a[:, k], b[:, k]) for k in range(3)])
     return float(np.linalg.norm(apart * [_LIGHTNESS_WEIGHT, 1.0, 1.0]))
 
 
-class _Cloud:
+class Colours:
+    """What a mask shows: linear RGB of its pixels, its rim aside where that leaves enough, and their mean luminance."""
+
+    def __init__(self, volume: CropVolume) -> None:
+        from scipy.ndimage import binary_erosion
+
+        window = mask_window(volume.mask, margin_px=_RIM_PX)
+        mask = volume.mask[window]
+        inner = binary_erosion(mask, iterations=_RIM_PX)
+        rows, columns = np.nonzero(inner if inner.sum() >= _FEWEST_PIXELS else mask)
+        chosen = np.linspace(0, len(rows) - 1, min(_MOST_PIXELS, len(rows))).astype(np.int64)
+        shown = volume.photo_rgb[window][rows[chosen], columns[chosen]]
+        self.linear = linear_from_srgb(shown / 255)
+        self.light = max(float((self.linear @ _LUMINANCE).mean()), 1e-4)
+
+
+class Cloud:
     """Points of an upright surface about its own axis, and a search tree of many more of them."""
 
-    def __init__(self, mesh_node: Mesh, *, mirrored: bool = False) -> None:
+    def __init__(self, points_node: Float[np.ndarray, "n 3"]) -> None:
         from scipy.spatial import cKDTree
 
+        self._dense = points_node
+        self.tree = cKDTree(points_node)
+        self.points = points_node[:: max(len(points_node) // _SPARSE, 1)]
+        self.diagonal_m = float(np.linalg.norm(np.ptp(points_node, axis=0)))
+
+    @staticmethod
+    def of(mesh_node: Mesh) -> Cloud:
+        """Of a mesh in its node frame, m."""
         dense = spread_points(mesh_node, _DENSE)[0]
         x_m, _, z_m = dense.mean(axis=0)
-        dense = (dense - [x_m, float(mesh_node.bounds[0, 1]), z_m]) * [-1.0 if mirrored else 1.0, 1.0, 1.0]
-        self.tree = cKDTree(dense)
-        self.points = dense[:: len(dense) // _SPARSE]
-        self.diagonal_m = float(np.linalg.norm(np.ptp(dense, axis=0)))
+        return Cloud(dense - [x_m, float(mesh_node.bounds[0, 1]), z_m])
+
+    def mirrored(self) -> Cloud:
+        """The mirror image."""
+        return Cloud(self._dense * [-1.0, 1.0, 1.0])
 
 
-def _best_turn(first: _Cloud, second: _Cloud) -> tuple[float, float]:
+def _best_turn(first: Cloud, second: Cloud) -> tuple[float, float]:
     """Mean distance over size at the best turn and shift in plan, and the turn."""
     from scipy.optimize import least_squares
 
@@ -116,15 +140,3 @@ def turned(points: Float[np.ndarray, "n 3"], yaw_rad: float) -> Float[np.ndarray
     from scipy.spatial.transform import Rotation
 
     return np.asarray(Rotation.from_rotvec(yaw_rad * WORLD_UP).apply(points))
-
-
-def _pixels(volume: CropVolume) -> UInt8[np.ndarray, "n 3"]:
-    """Colours inside a mask, its rim aside where that leaves enough."""
-    from scipy.ndimage import binary_erosion
-
-    inner = binary_erosion(volume.mask, iterations=_RIM_PX)
-    rows, columns = np.nonzero(inner if inner.sum() >= _FEWEST_PIXELS else volume.mask)
-    if len(rows) > _MOST_PIXELS:
-        chosen = np.linspace(0, len(rows) - 1, _MOST_PIXELS).astype(np.int64)
-        rows, columns = rows[chosen], columns[chosen]
-    return volume.photo_rgb[rows, columns]

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..crop import CropVolume
 from ..room import Room, RoomPlane
+from .depth_scale import mask_window
 
 # How far around the mask, as a share of the picture's longer side: slow errors change over a quarter of it.
 _AROUND_SHARE = 0.06
@@ -26,6 +27,8 @@ _ABOVE_FLOOR_M = 0.15
 
 def planes_near(room: Room, volume: CropVolume) -> Room:
     """Walls and ceiling shifted along their normals to where the background around the mask is; the floor stays."""
+    if all(plane.name == "floor" for plane in room.planes):
+        return room
     points_world = _background_around(volume)
     eye_world = volume.depth.camera.centre_world
     return replace(room, planes=tuple(_shifted(plane, points_world, eye_world) for plane in room.planes))
@@ -36,8 +39,7 @@ def _background_around(volume: CropVolume) -> np.ndarray:
     from scipy.ndimage import distance_transform_edt
 
     around_px = int(_AROUND_SHARE * max(volume.label_map.shape))
-    rows, columns = np.nonzero(volume.mask)
-    window = tuple(slice(max(int(v.min()) - around_px, 0), int(v.max()) + around_px + 1) for v in (rows, columns))
+    window = mask_window(volume.mask, margin_px=around_px)
     away_px = distance_transform_edt(~volume.mask[window])
     free = distance_transform_edt(volume.label_map[window] == 0) > _RIM_PX
     near = (away_px <= around_px) & free & volume.depth.valid[window]

@@ -77,10 +77,14 @@ def fit_room(depth: Depth, instances: Instances) -> Room:
 
 def background_mask(depth: Depth, instances: Instances) -> Bool[np.ndarray, "H W"]:
     """Valid pixels that belong to no object and do not touch one, where depth jumps."""
+    return depth.valid & free_of_objects(instances)
+
+
+def free_of_objects(instances: Instances) -> Bool[np.ndarray, "H W"]:
+    """Pixels that belong to no object and do not touch one."""
     from scipy.ndimage import binary_dilation
 
-    objects = binary_dilation(instances.label_map > 0, iterations=2)
-    return depth.valid & ~objects
+    return ~np.asarray(binary_dilation(instances.label_map > 0, iterations=2), dtype=bool)
 
 
 def _background(depth: Depth, instances: Instances) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:

@@ -15,7 +15,7 @@ from pixal3d_scene.crop import plan_crops
 from pixal3d_scene.frames import WORLD_UP, Similarity
 from pixal3d_scene.instances import Instance, Instances
 from pixal3d_scene.layout.duplicates import Duplicates, find_duplicates, share_meshes, view_quality
-from pixal3d_scene.layout.likeness import shape_difference
+from pixal3d_scene.layout.likeness import Cloud, shape_difference
 from pixal3d_scene.layout.noise import DepthNoise
 from pixal3d_scene.layout.registration import register
 from pixal3d_scene.layout.room_shell import fit_room
@@ -129,7 +129,7 @@ def test_colour_shape_size_and_label_must_agree() -> None:
 @pytest.mark.slow
 def test_a_mirror_image_is_no_twin_where_handedness_shows() -> None:
     left, right = handed(), mirrored(handed())
-    pair = shape_difference(left, at(left, 0, 0, 200))
+    pair = shape_difference(Cloud.of(left), Cloud.of(at(left, 0, 0, 200)))
     assert pair.share < 0.01
     assert np.rad2deg(pair.yaw_rad) % 360 == pytest.approx(160, abs=1)
     scene = scene_of((at(left, -0.9, -0.8, 10), OAK), (at(right, 0.9, -0.8, 350), OAK))
