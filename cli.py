@@ -101,6 +101,9 @@ def run(
     complete: Annotated[
         bool, typer.Option("--complete", help="Paint what others hide of an object before it is generated.")
     ] = False,
+    share_duplicates: Annotated[
+        bool, typer.Option("--share-duplicates", help="Equal objects (four equal chairs) share one mesh.")
+    ] = False,
     redo: Annotated[
         Stage | None, typer.Option(help="Make this stage and those after it again.", rich_help_panel=_RESUME)
     ] = None,
@@ -120,7 +123,7 @@ def run(
         from pipelines.room import plan_room
         from pixal3d_scene.errors import InputError
 
-        settings = _settings(preset, quality, config, seed, device, max_megapixels, complete)
+        settings = _settings(preset, quality, config, seed, device, max_megapixels, complete, share_duplicates)
         found = find_photos(photos)
         for path in find_unread(photos):
             remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
@@ -290,6 +293,7 @@ def _settings(
     device: str | None = None,
     max_megapixels: float | None = None,
     complete: bool = False,
+    share_duplicates: bool = False,
 ) -> Settings:
     from pixal3d_scene.settings import resolve_settings
 
@@ -302,6 +306,8 @@ def _settings(
         overrides["photo"] = {"max_megapixels": max_megapixels}
     if complete:
         overrides["complete"] = {"completer": "inpaint"}
+    if share_duplicates:
+        overrides["layout"] = {"share_duplicates": True}
     return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
 
 

@@ -151,7 +151,7 @@ def _reconstruct(
     readiness = assess_given(given, result.instances if given.segmenter is not None else None)
     notes = notes if readiness.warning is None else (*notes, readiness.warning)
     depth = depth_at_full_size(result, models)
-    notes = (*notes, *_depth_png_notes(depth), *_unused_completion_notes(models))
+    notes = (*notes, *result.notes, *_depth_png_notes(depth), *_unused_completion_notes(models))
     files = _files(result, settings, notes, _stage_records(folder, store), readiness)
     files |= {"instances.png": _instances_png(label_map_at_full_size(result, models)), "depth.png": _depth_png(depth)}
     if given.undistorted is not None:

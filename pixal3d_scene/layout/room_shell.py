@@ -16,6 +16,7 @@ from ..depth import Depth
 from ..instances import Instances
 from ..room import Room, RoomPlane
 from .noise import independent_share
+from .wall_foot import shifts_at_foot
 
 _MOST_WALLS = 4
 _WALL_TOLERANCE_SHARE = 0.02  # of the distance from the camera: depth noise grows with depth
@@ -46,6 +47,8 @@ def fit_room(depth: Depth, instances: Instances) -> Room:
     points_world, normals_world = _background(depth, instances)
     camera_xz = depth.camera.centre_world[[0, 2]]
     walls = _find_walls(points_world, normals_world, camera_xz) if len(points_world) else []
+    shifts_m = shifts_at_foot(depth, background_mask(depth, instances), [(w.normal, w.offset) for w in walls])
+    walls = [replace(wall, offset=wall.offset + shift_m) for wall, shift_m in zip(walls, shifts_m, strict=True)]
     walls = _join_corners(walls)
     ceiling_m = _ceiling_height(points_world, normals_world)
     notes = []
@@ -74,10 +77,14 @@ def fit_room(depth: Depth, instances: Instances) -> Room:
 
 def background_mask(depth: Depth, instances: Instances) -> Bool[np.ndarray, "H W"]:
     """Valid pixels that belong to no object and do not touch one, where depth jumps."""
+    return depth.valid & free_of_objects(instances)
+
+
+def free_of_objects(instances: Instances) -> Bool[np.ndarray, "H W"]:
+    """Pixels that belong to no object and do not touch one."""
     from scipy.ndimage import binary_dilation
 
-    objects = binary_dilation(instances.label_map > 0, iterations=2)
-    return depth.valid & ~objects
+    return ~np.asarray(binary_dilation(instances.label_map > 0, iterations=2), dtype=bool)
 
 
 def _background(depth: Depth, instances: Instances) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:

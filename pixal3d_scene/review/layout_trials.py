@@ -25,6 +25,7 @@ from ..instances import Instance, Instances
 from ..layout.room_shell import fit_room
 from ..photo import Photo, read_photo
 from ..room import Room
+from ..scene_graph import Relation
 from .room_files import read_true_meshes
 
 # The smooth error's nodes: its values a quarter of the picture apart are independent.
@@ -49,11 +50,16 @@ class Disturbance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrueObject:
-    """mesh_world: m. parent: "floor" or the name of the instance that carries it. visible_px: in the true masks."""
+    """mesh_world: m. parent: "floor", "ceiling", a wall or the name of the instance that carries it.
+
+    visible_px: in the true masks. leans_on: a wall that it touches beside what it stands on.
+    """
 
     mesh_world: Mesh
     parent: str
     visible_px: int
+    relation: Relation = "on"
+    leans_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +75,7 @@ class LayoutTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrueScene:
-    """A room as its folder tells it. objects: by mask value."""
+    """A room as its folder tells it. objects: by mask value. size_m: (width, depth, height) where it is a plain box."""
 
     name: str
     photo: Photo
@@ -77,6 +83,7 @@ class TrueScene:
     depth: Depth
     objects: dict[int, TrueObject]
     labels: dict[int, str]
+    size_m: tuple[float, float, float] | None = None
 
 
 def read_true_scene(folder: Path) -> TrueScene:
