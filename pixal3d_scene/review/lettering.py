@@ -8,12 +8,13 @@ morphological top-hats in place of the transform).
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 _STROKE_SHARE = 0.012  # of the longer side: the widest stroke
-_CONTRAST = 0.06  # of the picture's range; a watermark is faint
+_CONTRASTS = (0.07, 0.09, 0.12, 0.16)  # of the picture's range; a watermark is faint
 _HEIGHT_SHARE = (0.008, 0.12)  # of the longer side
 _FEWEST_LETTERS = 5
+_SHAPE = (0.35, 1.15)  # width over height of the middle letter of a line
 
 
 def lettering_share(rgb: UInt8[np.ndarray, "h w 3"]) -> float:
@@ -24,11 +25,15 @@ def lettering_share(rgb: UInt8[np.ndarray, "h w 3"]) -> float:
     low, high = np.percentile(grey, [1, 99])
     grey = grey / max(float(high - low), 1.0)
     size = max(3, round(_STROKE_SHARE * max(grey.shape)) | 1)
-    covered = np.zeros(grey.shape, dtype=bool)
-    for strokes in (white_tophat(grey, size=size), black_tophat(grey, size=size)):
-        for top, bottom, left, right in _lines(_letter_boxes(strokes > _CONTRAST)):
-            covered[top:bottom, left:right] = True
-    return float(covered.mean())
+    bright, dark = white_tophat(grey, size=size), black_tophat(grey, size=size)
+    shares = []
+    for contrast in _CONTRASTS:  # their mean does not jump when a faint pattern fades away
+        covered = np.zeros(grey.shape, dtype=bool)
+        for strokes in (bright, dark):
+            for top, bottom, left, right in _lines(_letter_boxes(strokes > contrast)):
+                covered[top:bottom, left:right] = True
+        shares.append(float(covered.mean()))
+    return float(np.mean(shares))
 
 
 def _letter_boxes(strokes: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "n 4"]:
@@ -48,7 +53,7 @@ def _letter_boxes(strokes: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "n 4"]:
     return boxes[fits & (fill > 0.15) & (fill < 0.9)]
 
 
-def _lines(boxes: Int[np.ndarray, "n 4"]) -> list[Float[np.ndarray, "4"]]:
+def _lines(boxes: Int[np.ndarray, "n 4"]) -> list[Int[np.ndarray, "4"]]:
     """Boxes around rows of letters: neighbours of like height, less than two heights apart, on one base line."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -69,5 +74,7 @@ def _lines(boxes: Int[np.ndarray, "n 4"]) -> list[Float[np.ndarray, "4"]]:
     lines = []
     for number in np.flatnonzero(np.bincount(group) >= _FEWEST_LETTERS):
         own = boxes[group == number]
-        lines.append(np.array([own[:, 0].min(), own[:, 1].max(), own[:, 2].min(), own[:, 3].max()]))
+        shape = float(np.median((own[:, 3] - own[:, 2]) / (own[:, 1] - own[:, 0])))
+        if _SHAPE[0] < shape < _SHAPE[1]:  # the backs of books are slimmer, the patterns of rugs wider
+            lines.append(np.array([own[:, 0].min(), own[:, 1].max(), own[:, 2].min(), own[:, 3].max()]))
     return lines
