@@ -13,12 +13,12 @@ from jaxtyping import Bool, Int, UInt8
 _STROKE_SHARE = 0.012  # of the longer side: the widest stroke
 _CONTRASTS = (0.07, 0.09, 0.12, 0.16)  # of the picture's range; a watermark is faint
 _HEIGHT_SHARE = (0.008, 0.12)  # of the longer side
-_FEWEST_LETTERS = 5
+_FEWEST_LETTERS = 6
 _SHAPE = (0.35, 1.15)  # width over height of the middle letter of a line
 
 
 def lettering_share(rgb: UInt8[np.ndarray, "h w 3"]) -> float:
-    """Share of the picture in boxes around five or more letters in a row."""
+    """Share of the picture in boxes around six or more letters in a row."""
     from scipy.ndimage import black_tophat, white_tophat
 
     grey = rgb.astype(np.float32).mean(axis=-1)
@@ -54,7 +54,7 @@ def _letter_boxes(strokes: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "n 4"]:
 
 
 def _lines(boxes: Int[np.ndarray, "n 4"]) -> list[Int[np.ndarray, "4"]]:
-    """Boxes around rows of letters: neighbours of like height, less than two heights apart, on one base line."""
+    """Boxes around rows of letters: neighbours of like height, less than 0.6 of a height apart, on one base line."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -64,10 +64,10 @@ def _lines(boxes: Int[np.ndarray, "n 4"]) -> list[Int[np.ndarray, "4"]]:
     top, bottom, left, right = boxes.T.astype(np.float64)
     height = bottom - top
     taller = np.maximum(height[:, None], height)
-    like = taller < 1.7 * np.minimum(height[:, None], height)
-    base = np.abs(bottom[:, None] - bottom) < 0.25 * taller
+    like = taller < 1.6 * np.minimum(height[:, None], height)
+    base = np.abs(bottom[:, None] - bottom) < 0.15 * taller
     gap = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
-    beside = (gap < 0.9 * taller) & (gap > -0.2 * taller)
+    beside = (gap < 0.6 * taller) & (gap > -0.2 * taller)
     pairs = np.nonzero(np.triu(like & base & beside, 1))
     graph = coo_matrix((np.ones(len(pairs[0])), pairs), shape=(len(boxes), len(boxes)))
     _, group = connected_components(graph, directed=False)

@@ -116,7 +116,7 @@ RULES = (
         advice="Glass, mirrors and polished metal are not reconstructed well: leave them out, or draw the curtains.",
     ),
     Rule(
-        name="lettering", weight=0.05, limit=1.5, unit="% of the photo", lowest=_LOWEST_OF_A_RISK,
+        name="lettering", weight=0.05, limit=1.0, unit="% of the photo", lowest=_LOWEST_OF_A_RISK,
         what="area of lines of letters",
         advice="Remove a watermark or a caption before: it would become part of the textures.",
     ),
