@@ -58,6 +58,15 @@ def test_a_folder_gives_a_table_and_a_list(room: RoomOnDisk, tmp_path: Path) -> 
     assert len(json.loads(check(tmp_path, "--json").stdout)) == 1  # a folder is a list, also of one
 
 
+def test_a_folder_of_a_phones_photos_is_read(room: RoomOnDisk, tmp_path: Path) -> None:
+    import pillow_heif
+
+    pillow_heif.from_pillow(Image.open(room.photo).convert("RGB")).save(tmp_path / "IMG_0001.HEIC", quality=90)
+    (documents,) = json.loads(check(tmp_path, "--json").stdout)
+    assert documents["photo"].endswith("IMG_0001.HEIC")
+    assert documents["score"] > 0
+
+
 def test_what_cannot_be_read_is_exit_2_and_the_others_are_scored(room: RoomOnDisk, tmp_path: Path) -> None:
     Image.open(room.photo).save(tmp_path / "good.png")
     (tmp_path / "bad.jpg").write_text("no photo")
