@@ -84,7 +84,8 @@ def run(
         Path | None, typer.Option(help="Depth: PNG in mm, NPY or NPZ (key depth) in m.", rich_help_panel=_INPUT)
     ] = None,
     camera: Annotated[
-        Path | None, typer.Option(help="Camera JSON: width, height, K, T_world_from_cam.", rich_help_panel=_INPUT)
+        Path | None,
+        typer.Option(help="Camera JSON: width, height, K, pose, distortion.", rich_help_panel=_INPUT),
     ] = None,
     fov: Annotated[
         float | None, typer.Option(help="Horizontal field of view in degrees.", rich_help_panel=_INPUT)

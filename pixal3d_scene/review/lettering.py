@@ -8,27 +8,32 @@ morphological top-hats in place of the transform).
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 _STROKE_SHARE = 0.012  # of the longer side: the widest stroke
-_CONTRAST = 0.06  # of the picture's range; a watermark is faint
+_CONTRASTS = (0.07, 0.09, 0.12, 0.16)  # of the picture's range; a watermark is faint
 _HEIGHT_SHARE = (0.008, 0.12)  # of the longer side
-_FEWEST_LETTERS = 5
+_FEWEST_LETTERS = 6
+_SHAPE = (0.35, 1.15)  # width over height of the middle letter of a line
 
 
 def lettering_share(rgb: UInt8[np.ndarray, "h w 3"]) -> float:
-    """Share of the picture in boxes around five or more letters in a row."""
+    """Share of the picture in boxes around six or more letters in a row."""
     from scipy.ndimage import black_tophat, white_tophat
 
     grey = rgb.astype(np.float32).mean(axis=-1)
     low, high = np.percentile(grey, [1, 99])
     grey = grey / max(float(high - low), 1.0)
     size = max(3, round(_STROKE_SHARE * max(grey.shape)) | 1)
-    covered = np.zeros(grey.shape, dtype=bool)
-    for strokes in (white_tophat(grey, size=size), black_tophat(grey, size=size)):
-        for top, bottom, left, right in _lines(_letter_boxes(strokes > _CONTRAST)):
-            covered[top:bottom, left:right] = True
-    return float(covered.mean())
+    bright, dark = white_tophat(grey, size=size), black_tophat(grey, size=size)
+    shares = []
+    for contrast in _CONTRASTS:  # their mean does not jump when a faint pattern fades away
+        covered = np.zeros(grey.shape, dtype=bool)
+        for strokes in (bright, dark):
+            for top, bottom, left, right in _lines(_letter_boxes(strokes > contrast)):
+                covered[top:bottom, left:right] = True
+        shares.append(float(covered.mean()))
+    return float(np.mean(shares))
 
 
 def _letter_boxes(strokes: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "n 4"]:
@@ -48,8 +53,8 @@ def _letter_boxes(strokes: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "n 4"]:
     return boxes[fits & (fill > 0.15) & (fill < 0.9)]
 
 
-def _lines(boxes: Int[np.ndarray, "n 4"]) -> list[Float[np.ndarray, "4"]]:
-    """Boxes around rows of letters: neighbours of like height, less than two heights apart, on one base line."""
+def _lines(boxes: Int[np.ndarray, "n 4"]) -> list[Int[np.ndarray, "4"]]:
+    """Boxes around rows of letters: neighbours of like height, less than 0.6 of a height apart, on one base line."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -59,15 +64,17 @@ def _lines(boxes: Int[np.ndarray, "n 4"]) -> list[Float[np.ndarray, "4"]]:
     top, bottom, left, right = boxes.T.astype(np.float64)
     height = bottom - top
     taller = np.maximum(height[:, None], height)
-    like = taller < 1.7 * np.minimum(height[:, None], height)
-    base = np.abs(bottom[:, None] - bottom) < 0.25 * taller
+    like = taller < 1.6 * np.minimum(height[:, None], height)
+    base = np.abs(bottom[:, None] - bottom) < 0.15 * taller
     gap = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
-    beside = (gap < 0.9 * taller) & (gap > -0.2 * taller)
+    beside = (gap < 0.6 * taller) & (gap > -0.2 * taller)
     pairs = np.nonzero(np.triu(like & base & beside, 1))
     graph = coo_matrix((np.ones(len(pairs[0])), pairs), shape=(len(boxes), len(boxes)))
     _, group = connected_components(graph, directed=False)
     lines = []
     for number in np.flatnonzero(np.bincount(group) >= _FEWEST_LETTERS):
         own = boxes[group == number]
-        lines.append(np.array([own[:, 0].min(), own[:, 1].max(), own[:, 2].min(), own[:, 3].max()]))
+        shape = float(np.median((own[:, 3] - own[:, 2]) / (own[:, 1] - own[:, 0])))
+        if _SHAPE[0] < shape < _SHAPE[1]:  # the backs of books are slimmer, the patterns of rugs wider
+            lines.append(np.array([own[:, 0].min(), own[:, 1].max(), own[:, 2].min(), own[:, 3].max()]))
     return lines

@@ -29,7 +29,8 @@ from .sharpness import blur_px
 
 GO_SCORE = 75.0
 _LIMIT_QUALITY = 0.75
-_LOWEST_QUALITY = 0.01
+# Risks are guesses from simple measures: one alone must not turn a good photo down.
+_LOWEST_OF_A_RISK = 0.2
 _WORKING_SIDE_PX = 1024
 # What a camera's own pixels blur, standard deviation; found by shrinking and enlarging photos.
 _PIXEL_BLUR_PX = 0.33
@@ -41,7 +42,7 @@ _USUAL_BLOCKINESS, _MOST_BLOCKINESS = 1.2, 1.5
 class Rule:
     """How one part is judged. limit: where the quality is 0.75. more_is_better: else less is.
 
-    what: the measured number. advice: for a photo that does not pass.
+    what: the measured number. advice: for a photo that does not pass. lowest: quality, however bad.
     """
 
     name: str
@@ -51,11 +52,12 @@ class Rule:
     what: str
     advice: str
     more_is_better: bool = False
+    lowest: float = 1e-4
 
     def quality(self, measured: float) -> float:
-        """0.01 to 1, strictly monotone, 0.75 at the limit."""
+        """`lowest` to 1, strictly monotone above that, 0.75 at the limit."""
         off = self.limit / max(measured, 1e-6) if self.more_is_better else measured / self.limit
-        return max(float(_LIMIT_QUALITY ** min(off**2, 100.0)), _LOWEST_QUALITY)
+        return max(float(_LIMIT_QUALITY ** min(off**2, 100.0)), self.lowest)
 
     @property
     def condition(self) -> str:
@@ -64,57 +66,57 @@ class Rule:
 
 RULES = (
     Rule(
-        name="sharpness", weight=0.22, limit=900, unit="blur widths", more_is_better=True,
+        name="sharpness", weight=0.22, limit=900.0, unit="blur widths", more_is_better=True,
         what="the photo's longer side over the blur of its edges (standard deviation; more where it is blocky)",
         advice="Hold the camera still or rest it on something, focus on the furniture, wipe the lens.",
     ),
     Rule(
-        name="resolution", weight=0.16, limit=450, unit="px", more_is_better=True,
+        name="resolution", weight=0.16, limit=450.0, unit="px", more_is_better=True,
         what="the photo's longer side, less what blur or enlarging has taken from it",
         advice="Give the original file of the camera, not a preview or a screenshot.",
     ),
     Rule(
-        name="object resolution", weight=0.16, limit=80, unit="px", more_is_better=True,
+        name="object resolution", weight=0.16, limit=80.0, unit="px", more_is_better=True,
         what="side of the middle-sized object, less what blur or enlarging has taken from it",
         advice="Go nearer to the objects, or give the original file of the camera.",
     ),
     Rule(
-        name="brightness", weight=0.18, limit=0.3, unit="of the range", more_is_better=True,
+        name="brightness", weight=0.16, limit=0.3, unit="of the range", more_is_better=True,
         what="mean brightness, sRGB-coded",
         advice="Switch on the lights or photograph by day, without the flash.",
     ),
     Rule(
-        name="burnt out", weight=0.10, limit=25, unit="% of the photo",
+        name="burnt out", weight=0.12, limit=25.0, unit="% of the photo",
         what="pixels that are plain white",
         advice="Expose for the bright parts: tap on them, or lower the exposure.",
     ),
     Rule(
-        name="cut off", weight=0.08, limit=40, unit="% of the objects' area",
+        name="cut off", weight=0.08, limit=40.0, unit="% of the objects' area",
         what="area of the objects that reach the photo's border",
         advice="Step back or turn the camera so that the furniture you want is whole in the picture.",
     ),
     Rule(
-        name="hidden", weight=0.08, limit=30, unit="% of the outlines",
+        name="hidden", weight=0.08, limit=30.0, unit="% of the outlines",
         what="outline that objects share with other objects: one hides or carries the other",
         advice="Choose a place or a height from which the objects stand apart.",
     ),
     Rule(
-        name="clutter", weight=0.06, limit=22, unit="% of the photo",
+        name="clutter", weight=0.05, limit=22.0, unit="% of the photo", lowest=_LOWEST_OF_A_RISK,
         what="steps of brightness in a picture of 128 px",
         advice="Clear away small things, or mask only the objects that you want.",
     ),
     Rule(
-        name="field of view", weight=0.04, limit=30, unit="degrees",
+        name="field of view", weight=0.04, limit=30.0, unit="degrees", lowest=_LOWEST_OF_A_RISK,
         what="field of view of the longer side, away from 65 degrees",
         advice="Use the main camera of a phone: neither its ultra wide one nor the zoom.",
     ),
     Rule(
-        name="reflections", weight=0.04, limit=3, unit="% of the photo",
+        name="reflections", weight=0.04, limit=3.0, unit="% of the photo", lowest=_LOWEST_OF_A_RISK,
         what="small bright spots, as glass and polished surfaces have them; clear glass itself is not seen",
         advice="Glass, mirrors and polished metal are not reconstructed well: leave them out, or draw the curtains.",
     ),
     Rule(
-        name="lettering", weight=0.04, limit=5, unit="% of the photo",
+        name="lettering", weight=0.05, limit=1.0, unit="% of the photo", lowest=_LOWEST_OF_A_RISK,
         what="area of lines of letters",
         advice="Remove a watermark or a caption before: it would become part of the textures.",
     ),

@@ -61,6 +61,7 @@ def report_facts(result: RunResult) -> dict[str, Any]:
     return {
         "schema": SCHEMA_VERSION,
         "photo": photo_facts(result.photo),
+        "readiness": None if result.readiness is None else result.readiness.facts(),
         "camera": {
             **camera_facts(result.scene.camera.resized(result.photo.full_size_px)),
             **_camera_angles(result.scene.camera),
