@@ -78,6 +78,15 @@ def run(
     photos: PhotosArgument,
     out: RunsOption = None,
     masks: Annotated[Path | None, typer.Option(help="Label map of the photo (PNG).", rich_help_panel=_INPUT)] = None,
+    prompts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--points", "--boxes", help="JSON of the objects to segment, by points or boxes.", rich_help_panel=_INPUT
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help='Words to look for: "sofa,floor lamp".', rich_help_panel=_INPUT)
+    ] = None,
     depth: Annotated[
         Path | None, typer.Option(help="Depth: PNG in mm, NPY or NPZ (key depth) in m.", rich_help_panel=_INPUT)
     ] = None,
@@ -91,6 +100,7 @@ def run(
         float | None, typer.Option(help="Height of the camera above the floor in m.", rich_help_panel=_INPUT)
     ] = None,
     preset: Annotated[str, typer.Option(help="Which models.")] = "embedded",
+    segmenter: Annotated[str | None, typer.Option(help="regions, sam, sam2 or sam3.", show_default=False)] = None,
     quality: Annotated[Quality, typer.Option(help="Steps and resolution.")] = Quality.standard,
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", show_default=False)] = None,
@@ -115,14 +125,19 @@ def run(
         from pipelines.room import plan_room
         from pixal3d_scene.errors import InputError
 
-        settings = _settings(preset, quality, config, seed, device, max_megapixels)
+        settings = _settings(preset, quality, config, seed, device, max_megapixels, segmenter, labels)
         found = find_photos(photos)
         for path in find_unread(photos):
             remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
         folders = run_folders(found, out)
-        if len(found) > 1 and (masks or depth or camera):
-            raise InputError("--masks, --depth and --camera belong to one photo; run the photos one by one.")
-        given = GivenFiles(masks=masks, depth=depth, camera=camera, fov_deg=fov, camera_height_m=camera_height)
+        if len(found) > 1 and (masks or prompts or depth or camera):
+            raise InputError(
+                "--masks, --points, --boxes, --depth and --camera belong to one photo; run the photos one by one."
+            )
+        given = GivenFiles(
+            masks=masks, prompts=tuple(prompts or ()), depth=depth, camera=camera, fov_deg=fov,
+            camera_height_m=camera_height,
+        )  # fmt: skip
         if dry_run:
             again = redo.value if redo else None
             plans = [plan_room(p, f, settings, given, redo=again) for p, f in zip(found, folders, strict=True)]
@@ -234,6 +249,8 @@ def _settings(
     seed: int | None = None,
     device: str | None = None,
     max_megapixels: float | None = None,
+    segmenter: str | None = None,
+    labels: str | None = None,
 ) -> Settings:
     from pixal3d_scene.settings import resolve_settings
 
@@ -244,6 +261,12 @@ def _settings(
         overrides["device"] = device
     if max_megapixels is not None:
         overrides["photo"] = {"max_megapixels": max_megapixels}
+    if segmenter is not None:
+        overrides["segment"] = {"segmenter": segmenter}
+    if labels is not None:
+        from pixal3d_scene.frontend.vocabulary import parse_labels
+
+        overrides["segment"] = {**overrides.get("segment", {}), "labels": parse_labels(labels)}
     return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
 
 

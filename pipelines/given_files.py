@@ -11,6 +11,8 @@ from pixal3d_scene.frontend.given import GivenDepth, GivenMasks
 from pixal3d_scene.frontend.given_camera import read_camera
 from pixal3d_scene.frontend.given_depth import read_depth
 from pixal3d_scene.frontend.given_masks import read_masks
+from pixal3d_scene.frontend.given_prompts import read_prompts
+from pixal3d_scene.frontend.prompts import Prompt
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
 from pixal3d_scene.photo import Photo
 from pixal3d_scene.settings import DepthSettings
@@ -21,6 +23,7 @@ class GivenFiles:
     """Paths and numbers as the user gave them; None where nothing was given."""
 
     masks: Path | None = None
+    prompts: tuple[Path, ...] = ()
     depth: Path | None = None
     camera: Path | None = None
     fov_deg: float | None = None
@@ -32,6 +35,7 @@ class Given:
     """What takes the place of a model (None where nothing does), and what is known of the camera."""
 
     segmenter: Segmenter | None
+    prompts: tuple[Prompt, ...]
     depth: DepthEstimator | None
     known: KnownView
     notes: tuple[str, ...]
@@ -50,6 +54,9 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
         camera, pose_known = given_camera.camera, given_camera.pose_known
         notes = (*given_camera.notes, *_overruled(files, pose_known=pose_known))
     segmenter = depth = None
+    if files.masks is not None and files.prompts:
+        raise InputError("--masks already says where the objects are; leave --points and --boxes out, or the masks.")
+    prompts = read_prompts(files.prompts, photo.size_px)
     if files.masks is not None:
         read_masks(files.masks, photo.size_px)
         segmenter = GivenMasks(files.masks)
@@ -64,7 +71,7 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
         horizontal_fov_deg=files.fov_deg,
         camera_height_m=files.camera_height_m,
     )
-    return Given(segmenter=segmenter, depth=depth, known=known, notes=notes)
+    return Given(segmenter=segmenter, prompts=prompts, depth=depth, known=known, notes=notes)
 
 
 def _overruled(files: GivenFiles, *, pose_known: bool) -> tuple[str, ...]:

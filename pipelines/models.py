@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pixal3d_scene.errors import BackendMissing, SceneError
+from pixal3d_scene.frontend.network_kinds import LOADERS, kind_of
 from pixal3d_scene.generator.pipeline_file import (
     Checkpoint,
     find_checkpoint,
@@ -99,6 +100,10 @@ def check(reference: str, *, revision: str | None = None) -> list[FileCheck]:
     if entry is not None and entry.hub_id is None:
         return [_checked(entry.name, lambda: find_upsampler(own_cache(), None))]
     found = find_weights(str(entry.hub_id) if entry else reference, revision=revision)
+    kind = entry.network if entry and entry.network else kind_of(found.path)
+    if kind:
+        needed = entry.files if entry else ("model.safetensors",)
+        return [_checked_network(kind, found.path / name) for name in needed if name.endswith(".safetensors")]
     wanted = [entry.follows] if entry and entry.follows else _PIPELINE_FILES
     pipelines = [found.path / name for name in wanted if name and (found.path / name).is_file()]
     if not pipelines:
@@ -145,6 +150,20 @@ def _checked_image_encoder(find: Callable[[], WeightsFolder]) -> FileCheck:
     except SceneError as error:
         return FileCheck(name="dinov3", state="wrong", sha256=digest, remark=str(error))
     return FileCheck(name="dinov3", state="ok", sha256=digest, remark=str(weights))
+
+
+def _checked_network(kind: str, weights: Path) -> FileCheck:
+    """A network of the front-end, with its description and its words."""
+    if not weights.is_file():
+        return FileCheck(name=kind, state="missing", remark=f"{weights} is not there; run models fetch again")
+    digest = computed_digest(weights)
+    if (promised := promised_digest(weights)) not in (None, digest):
+        return _damaged(kind, digest, promised)
+    try:
+        LOADERS[kind](weights.parent)
+    except SceneError as error:
+        return FileCheck(name=kind, state="wrong", sha256=digest, remark=str(error))
+    return FileCheck(name=kind, state="ok", sha256=digest, remark=str(weights))
 
 
 def _damaged(name: str, digest: str, promised: str | None) -> FileCheck:

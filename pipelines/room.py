@@ -65,7 +65,7 @@ def run_room(
         raise InputError("--redo makes a stage again for all objects and --only for some; give one of them.")
     photo = read_photo(photo_path, max_megapixels=settings.photo.max_megapixels)
     given = read_given(given_files or GivenFiles(), photo, settings.depth)
-    models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
+    models = load_models(settings, segmenter=given.segmenter, depth=given.depth, prompts=given.prompts)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
     with folder.locked():
@@ -88,7 +88,7 @@ def plan_room(
     """What `run_room` would do, as plain facts; writes nothing."""
     photo = read_photo(photo_path, max_megapixels=settings.photo.max_megapixels)
     given = read_given(given_files, photo, settings.depth)
-    models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
+    models = load_models(settings, segmenter=given.segmenter, depth=given.depth, prompts=given.prompts)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
     if redo is not None:

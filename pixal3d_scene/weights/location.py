@@ -23,11 +23,14 @@ class WeightsFolder:
     revision: str | None
 
 
-def find_weights(reference: str, *, revision: str | None = None) -> WeightsFolder:
+def find_weights(
+    reference: str, *, revision: str | None = None, setting: str = "generate.pixal3d.revision"
+) -> WeightsFolder:
     """A local folder if there is one of that name, else the fetched snapshot of a hub id.
 
-    revision: the commit; without one the registry's, else the only commit that was fetched. Raises BackendMissing,
-    with the command that fetches, where nothing is there, and where several commits are and none is named.
+    revision: the commit; without one the registry's, else the only commit that was fetched. setting: where a config
+    file names the commit. Raises BackendMissing, with the command that fetches, where nothing is there, and where
+    several commits are and none is named.
     """
     folder = Path(reference).expanduser()
     if folder.is_dir():
@@ -42,7 +45,7 @@ def find_weights(reference: str, *, revision: str | None = None) -> WeightsFolde
     if wanted is None and fetched:
         raise BackendMissing(
             f"The weights {reference} are here in {len(fetched)} revisions ({', '.join(fetched)}) and none is chosen; "
-            f"give the folder of one, {snapshots}/REVISION, in a config file, or generate.pixal3d.revision."
+            f"give the folder of one, {snapshots}/REVISION, in a config file, or {setting}."
         )
     commit = f" --revision {wanted or 'COMMIT'}"
     command = f"pixal3d-scene models fetch {known.name}{commit}" if known else f"hf download {reference}{commit}"

@@ -21,7 +21,8 @@ class PublishedWeights:
     """One set of weights on the Hugging Face hub, or (hub_id None) somewhere that needs a step by hand.
 
     files: paths inside the repository. follows: a pipeline file among them whose stems name further files.
-    gated: the owner's terms must be accepted on the hub first. commercial: whether the licence allows such use;
+    network: what `models check` loads it as, see `frontend.network_kinds`; "" for parts of the generator. gated: the
+    owner's terms must be accepted on the hub first. commercial: whether the licence allows such use;
     "ask" where the terms must be read for the case at hand. remark: what a user should know before fetching.
     """
 
@@ -35,6 +36,7 @@ class PublishedWeights:
     gated: bool
     commercial: Commercial
     follows: str | None = None
+    network: str = ""
     remark: str = ""
 
 
@@ -55,7 +57,65 @@ def _checkpoint_files(pipeline: str, stems: tuple[str, ...]) -> tuple[str, ...]:
     return (pipeline, *(f"ckpts/{stem}{suffix}" for stem in stems for suffix in (".json", ".safetensors")))
 
 
+_NETWORK_FILES = ("config.json", "model.safetensors")
+_BERT_FILES = ("tokenizer.json", "tokenizer_config.json")
+_CLIP_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+_SAM_FAMILY = "segmentation by points and boxes"
+
+
+def _permissive(
+    name: str, purpose: str, hub_id: str, network: str, size_bytes: int, files: tuple[str, ...] = (), remark: str = ""
+) -> PublishedWeights:
+    """A network of the front-end under Apache-2.0, free to fetch."""
+    return PublishedWeights(
+        name=name,
+        purpose=purpose,
+        hub_id=hub_id,
+        revision=None,
+        files=(*_NETWORK_FILES, *files),
+        size_bytes=size_bytes,
+        licence="Apache-2.0",
+        gated=False,
+        commercial="yes",
+        network=network,
+        remark=remark,
+    )
+
+
+_SEGMENTATION = (
+    _permissive("sam2", _SAM_FAMILY, "facebook/sam2.1-hiera-large", "sam2", 898_000_000),
+    _permissive("sam2-tiny", _SAM_FAMILY, "facebook/sam2.1-hiera-tiny", "sam2", 156_000_000),
+    _permissive("sam", _SAM_FAMILY, "facebook/sam-vit-huge", "sam", 2_564_000_000),
+    _permissive("sam-base", _SAM_FAMILY, "facebook/sam-vit-base", "sam", 375_000_000),
+    PublishedWeights(
+        name="sam3",
+        purpose="segmentation by words",
+        hub_id="facebook/sam3",
+        revision=None,
+        files=(*_NETWORK_FILES, "tokenizer.json", *_CLIP_FILES),
+        size_bytes=3_440_000_000,
+        licence="SAM License (Meta)",
+        gated=True,
+        commercial="ask",
+        network="sam3",
+        remark="Its licence is Meta's own, with conditions of use: read it first. Never a default of this package.",
+    ),
+    _permissive(
+        "grounding-dino", "boxes by words", "IDEA-Research/grounding-dino-base", "grounding-dino", 933_000_000,
+        _BERT_FILES,
+    ),
+    _permissive(
+        "grounding-dino-tiny", "boxes by words", "IDEA-Research/grounding-dino-tiny", "grounding-dino", 690_000_000,
+        _BERT_FILES,
+    ),
+    _permissive("owlv2", "boxes by words", "google/owlv2-base-patch16-ensemble", "owlv2", 620_000_000, _CLIP_FILES),
+    _permissive(
+        "owlv2-large", "boxes by words", "google/owlv2-large-patch14-ensemble", "owlv2", 1_750_000_000, _CLIP_FILES
+    ),
+)  # fmt: skip
+
 _ALL = (
+    *_SEGMENTATION,
     PublishedWeights(
         name="pixal3d",
         purpose="generator, one picture per object",

@@ -1,0 +1,38 @@
+"""Where networks run: the name that the settings give in, a device of torch out."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from ..errors import BackendMissing, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" is CUDA where there is one, else the CPU. Raises BackendMissing for a device that is not there."""
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BackendMissing(
+            f"The device {name} is not there: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices. "
+            "Use --device cpu, or install a torch that fits the GPU's driver."
+        )
+    if device.type == "mps":
+        raise InputError("The networks were not made to run on mps; use --device cpu.")
+    return device
+
+
+def half_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Autocast where it is faster: bfloat16 on CUDA, float16 where the GPU has none; float32 on a CPU."""
+    import torch
+
+    if device.type != "cuda":
+        return nullcontext()
+    dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.autocast("cuda", dtype=dtype)
