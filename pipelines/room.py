@@ -30,7 +30,7 @@ from pixal3d_scene.settings import Settings
 
 from .given_files import Given, GivenFiles, read_given
 
-_VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch")
+_VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch", "transformers", "segment-anything")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,7 @@ class SegmentSettings(_Tree):
     grid_points: int = Field(32, ge=1, le=128, description="Points of the grid along each side.")
     grid_quality: float = Field(0.88, ge=0, le=1, description="Least IoU that the network itself predicts.")
     grid_stability: float = Field(0.95, ge=0, le=1, description="Least IoU of a mask with itself at other thresholds.")
-    grid_batch: int = Field(64, ge=1, description="Points at once.")
+    prompt_batch: int = Field(64, ge=1, description="Points or boxes at once.")
     sam: SamSettings = SamSettings()
     sam2: Sam2Settings = Sam2Settings()
     sam3: Sam3Settings = Sam3Settings()

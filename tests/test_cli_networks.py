@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +39,19 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No hub, nothing fetched before, and an error for whoever asks."""
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No hub, nothing fetched before; whoever asks the network is refused and told on."""
+    asked: list[object] = []
 
-    def no_network(*_: object, **__: object) -> None:
-        raise AssertionError("a network call that nobody asked for")
+    def no_network(_: object, address: object) -> None:
+        asked.append(address)
+        raise OSError("no network here")
 
     monkeypatch.setattr(socket.socket, "connect", no_network)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("PIXAL3D_CACHE", str(tmp_path / "cache"))
+    yield
+    assert asked == []
 
 
 def invoke(*arguments: str):  # type: ignore[no-untyped-def]

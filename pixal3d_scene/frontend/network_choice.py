@@ -127,7 +127,7 @@ def _grid(chosen: SegmentSettings) -> GridSettings:
         points=chosen.grid_points,
         quality=chosen.grid_quality,
         stability=chosen.grid_stability,
-        batch=chosen.grid_batch,
+        batch=chosen.prompt_batch,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -31,6 +31,11 @@ class Prompt:
         labels = np.array([1] * len(self.points_px) + [0] * len(self.negative_px), dtype=np.int64)
         return points, labels
 
+    @property
+    def ambiguous(self) -> bool:
+        """One click may mean a thing or its part: a network then gives three masks, and the surest is taken."""
+        return self.box_px is None and len(self.points_px) + len(self.negative_px) == 1
+
 
 @runtime_checkable
 class PromptableNetwork(Protocol):
@@ -43,6 +48,19 @@ class PromptableNetwork(Protocol):
 
     def segment_everything(self, photo: Photo) -> list[MaskProposal]:
         """Masks of a grid of points, without labels, those that the network is sure of."""
+
+
+def in_batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
+    """The prompts in order, neighbouring boxes together, at most `size` of them; a prompt with points alone."""
+    batch: list[Prompt] = []
+    for prompt in prompts:
+        alone = bool(prompt.points_px)
+        if batch and (alone or len(batch) >= size or batch[0].points_px):
+            yield batch
+            batch = []
+        batch.append(prompt)
+    if batch:
+        yield batch
 
 
 def in_network_px(points_px: np.ndarray, photo_px: tuple[int, int], network_px: tuple[int, int]) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from ..photo import Photo
 from ..weights.pretrained import WEIGHTS_FILE
 from .mask_grid import GridSettings
-from .prompts import Prompt, in_network_px, proposal
+from .prompts import Prompt, in_batches, in_network_px, proposal
 from .proposals import MaskProposal
 from .torchvision_stand_in import import_segment_anything
 from .working_picture import resized_rgb, working_size_px
@@ -40,7 +40,10 @@ class Sam:
         """See `PromptableNetwork`."""
         predictor = self._package.SamPredictor(self._model)
         predictor.set_image(resized_rgb(photo, working_size_px(photo.size_px)))
-        return [self._segment(predictor, photo, prompt) for prompt in prompts]
+        found: list[MaskProposal] = []
+        for together in in_batches(prompts, self._grid.batch):
+            found += self._segment(predictor, photo, together)
+        return found
 
     def segment_everything(self, photo: Photo) -> list[MaskProposal]:
         """See `PromptableNetwork`."""
@@ -59,7 +62,8 @@ class Sam:
             if f["segmentation"].any()
         ]
 
-    def _segment(self, predictor: Any, photo: Photo, prompt: Prompt) -> MaskProposal:
+    def _segment(self, predictor: Any, photo: Photo, prompts: Sequence[Prompt]) -> list[MaskProposal]:
+        """Of several boxes, or of one prompt of any kind."""
         import torch
 
         # The part of the padded square that the photo fills.
@@ -68,15 +72,16 @@ class Sam:
         def placed(points: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(in_network_px(points, photo.size_px, filled_px)).float().to(self._device)
 
-        box = None if prompt.box_px is None else placed(np.array(prompt.box_px).reshape(2, 2)).reshape(1, 4)
-        points, labels = prompt.clicks()
-        asked = len(points) > 0
-        # One click may mean a thing or its part: the network gives three masks, and the surest is taken.
+        boxes = np.array([p.box_px for p in prompts if p.box_px is not None], dtype=np.float64)
+        points, labels = prompts[0].clicks()
         masks, quality, _ = predictor.predict_torch(
-            placed(points)[None] if asked else None,
-            torch.from_numpy(labels).to(self._device)[None] if asked else None,
-            boxes=box,
-            multimask_output=box is None and len(points) == 1,
+            placed(points)[None] if len(points) else None,
+            torch.from_numpy(labels).to(self._device)[None] if len(points) else None,
+            boxes=placed(boxes.reshape(-1, 2, 2)).reshape(-1, 4) if len(boxes) else None,
+            multimask_output=prompts[0].ambiguous,
         )
-        best = int(quality[0].argmax())
-        return proposal(masks[0, best].cpu().numpy(), prompt, float(quality[0, best]), self.name)
+        best = quality.argmax(1)
+        return [
+            proposal(masks[i, best[i]].cpu().numpy(), prompt, float(quality[i, best[i]]), self.name)
+            for i, prompt in enumerate(prompts)
+        ]

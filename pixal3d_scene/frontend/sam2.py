@@ -16,7 +16,7 @@ from ..photo import Photo
 from ..weights.device import half_precision
 from ..weights.pretrained import load_pretrained
 from .mask_grid import GridSettings, distinct_masks, grid_points, sure
-from .prompts import Prompt, in_network_px, proposal
+from .prompts import Prompt, in_batches, in_network_px, proposal
 from .proposals import MaskProposal
 from .working_picture import IMAGENET, as_input, masks_of_logits, resized_rgb, working_size_px
 
@@ -37,7 +37,10 @@ class Sam2:
     def segment_prompts(self, photo: Photo, prompts: Sequence[Prompt]) -> list[MaskProposal]:
         """See `PromptableNetwork`."""
         features = self._features(photo)
-        return [self._segment(features, photo, prompt) for prompt in prompts]
+        found: list[MaskProposal] = []
+        for together in in_batches(prompts, self._grid.batch):
+            found += self._segment(features, photo, together)
+        return found
 
     def segment_everything(self, photo: Photo) -> list[MaskProposal]:
         """See `PromptableNetwork`."""
@@ -51,8 +54,8 @@ class Sam2:
             logits, quality = self._decode(features, input_points=some, multimask_output=True)
             logits, quality = logits.flatten(0, 1), quality.flatten(0, 1)
             keep = sure(logits, quality, self._grid)
-            kept_logits.append(logits[keep].cpu())
-            kept_quality.append(quality[keep].cpu())
+            kept_logits.append(logits[keep])
+            kept_quality.append(quality[keep])
         masks = masks_of_logits(torch.cat(kept_logits), working_size_px(photo.size_px))
         scores = torch.cat(kept_quality).numpy()
         return [
@@ -71,24 +74,28 @@ class Sam2:
         with torch.no_grad(), half_precision(self._device):
             return [level.float() for level in self._model.get_image_embeddings(picture)]
 
-    def _segment(self, features: list[torch.Tensor], photo: Photo, prompt: Prompt) -> MaskProposal:
+    def _segment(self, features: list[torch.Tensor], photo: Photo, prompts: Sequence[Prompt]) -> list[MaskProposal]:
+        """Of several boxes, or of one prompt of any kind."""
         import torch
 
         asked: dict[str, Any] = {}
-        if prompt.box_px is not None:
-            corners = in_network_px(np.array(prompt.box_px).reshape(2, 2), photo.size_px, self._square)
-            asked["input_boxes"] = torch.from_numpy(corners.reshape(1, 1, 4)).float()
-        points, labels = prompt.clicks()
+        boxes = np.array([p.box_px for p in prompts if p.box_px is not None], dtype=np.float64)
+        if len(boxes):
+            corners = in_network_px(boxes.reshape(-1, 2, 2), photo.size_px, self._square)
+            asked["input_boxes"] = torch.from_numpy(corners.reshape(1, -1, 4)).float()
+        points, labels = prompts[0].clicks()
         if len(points):
             clicks = in_network_px(points, photo.size_px, self._square)
             asked["input_points"] = torch.from_numpy(clicks).float()[None, None]
             asked["input_labels"] = torch.from_numpy(labels).int()[None, None]
-        # One click may mean a thing or its part: the network gives three masks, and the surest is taken.
-        alone = prompt.box_px is None and len(points) == 1
-        logits, quality = self._decode(features, **asked, multimask_output=alone)
-        best = int(quality[0].argmax())
-        mask = masks_of_logits(logits[0, best][None], working_size_px(photo.size_px))[0]
-        return proposal(mask, prompt, float(quality[0, best]), self.name)
+        logits, quality = self._decode(features, **asked, multimask_output=prompts[0].ambiguous)
+        best = quality.argmax(1)
+        each = torch.arange(len(prompts))
+        masks = masks_of_logits(logits[each, best], working_size_px(photo.size_px))
+        return [
+            proposal(mask, prompt, float(score), self.name)
+            for mask, prompt, score in zip(masks, prompts, quality[each, best], strict=True)
+        ]
 
     def _decode(self, features: list[torch.Tensor], **asked: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """(prompts, masks, h, w) logits and (prompts, masks) predicted IoUs."""
@@ -97,4 +104,4 @@ class Sam2:
         on_device = {k: v.to(self._device) if isinstance(v, torch.Tensor) else v for k, v in asked.items()}
         with torch.no_grad():
             found = self._model(image_embeddings=list(features), **on_device)
-        return found.pred_masks[0].float(), found.iou_scores[0].float()
+        return found.pred_masks[0].float().cpu(), found.iou_scores[0].float().cpu()

@@ -22,7 +22,7 @@ from pixal3d_scene.frontend.grounding_dino import GroundingDino
 from pixal3d_scene.frontend.mask_grid import GridSettings
 from pixal3d_scene.frontend.network_kinds import LOADERS, kind_of
 from pixal3d_scene.frontend.owlv2 import Owlv2
-from pixal3d_scene.frontend.prompts import Prompt
+from pixal3d_scene.frontend.prompts import Prompt, in_batches
 from pixal3d_scene.frontend.sam import Sam
 from pixal3d_scene.frontend.sam2 import Sam2
 from pixal3d_scene.frontend.sam3 import Sam3
@@ -150,6 +150,26 @@ def test_a_click_is_embedded_where_sam_embeds_that_cell(folders: dict[str, Path]
     new.segment_prompts(photo, [Prompt(points_px=(click,))])
     place = seen["sam2"][0, 0, 0] - encoder.point_embed.weight[1]
     assert torch.allclose(place, new._model.get_image_wide_positional_embeddings()[0, :, row, column], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["sam", "sam2"])
+def test_prompts_answered_together_and_alone_are_the_same(name: str, folders: dict[str, Path], photo: Photo) -> None:
+    network = NETWORKS[name](folders[name])
+    boxes = [(5.0, 6.0, 40.0, 50.0), BOX_PX, (50.0, 60.0, 96.0, 130.0)]
+    prompts = [*(Prompt(label=f"{i}", box_px=box) for i, box in enumerate(boxes)), Prompt(points_px=((9.0, 9.0),))]
+    prompts = [prompts[3], *prompts]
+    together = network.segment_prompts(photo, prompts)
+    assert [t.label for t in together] == [p.label for p in prompts]
+    for prompt, one in zip(prompts, together, strict=True):
+        (alone,) = network.segment_prompts(photo, [prompt])
+        assert (alone.mask != one.mask).mean() < 0.001
+        assert alone.score == pytest.approx(one.score, abs=1e-4)
+
+
+def test_batches_keep_the_order() -> None:
+    box, click = Prompt(box_px=BOX_PX), Prompt(points_px=((1.0, 1.0),))
+    assert [len(b) for b in in_batches([box, box, box, click, click, box], 2)] == [2, 1, 1, 1, 1]
+    assert list(in_batches([], 2)) == []
 
 
 # SAM 1
