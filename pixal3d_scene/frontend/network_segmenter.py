@@ -15,11 +15,12 @@ from ..depth import Depth
 from ..errors import StageFailed
 from ..instances import Instance, Instances, Rejection
 from ..photo import Photo
+from ..weights.device import free_memory
 from .given_masks import instances_from_label_map
 from .hygiene import clean_masks
 from .prompts import Prompt, PromptableNetwork
 from .proposals import MaskProposer
-from .proposers import StoredNetwork, free_memory, nothing_found
+from .proposers import StoredNetwork, nothing_found
 from .protocols import KnownView
 from .working_picture import mask_at, working_size_px
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import StageFailed
 from ..photo import Photo
+from ..weights.device import free_memory
 from .detections import Detector, distinct
 from .mask_grid import boxes_of
 from .prompts import Prompt, PromptableNetwork
@@ -99,17 +100,6 @@ class GridMasks:
         found = self._network.load().segment_everything(photo)
         free_memory()
         return tuple(found)
-
-
-def free_memory() -> None:
-    """Give memory of networks that are gone back to the device."""
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def nothing_found(names: Sequence[str]) -> StageFailed:

@@ -36,3 +36,11 @@ def half_precision(device: torch.device) -> AbstractContextManager[object]:
         return nullcontext()
     dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.autocast("cuda", dtype=dtype)
+
+
+def free_memory() -> None:
+    """Give cached GPU memory back, so that another network or shape of work finds room."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

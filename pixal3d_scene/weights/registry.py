@@ -101,7 +101,7 @@ _SEGMENTATION = (
         remark="Its licence is Meta's own, with conditions of use: read it first. Never a default of this package.",
     ),
     _permissive(
-        "grounding-dino", "boxes by words", "IDEA-Research/grounding-dino-base", "grounding-dino", 933_000_000,
+        "grounding-dino", "boxes by words", "IDEA-Research/grounding-dino-base", "grounding-dino", 930_000_000,
         _BERT_FILES,
     ),
     _permissive(
