@@ -136,6 +136,7 @@ def test_boxes_and_points_give_these_objects(photo: Path, weights: dict[str, Pat
         (["--segmenter", "sam2", "--boxes", "OUTSIDE"], "outside the photo of 161 x 121 px"),
         (["--boxes", "BOXES", "--masks", "BOXES"], "--masks already says"),
         (["--labels", "sofa"], "regions does not"),
+        (["--segmenter", "sam2", "--labels", "sofa", "--boxes", "BOXES"], "give one of them"),
         (["--segmenter", "sam2", "--labels", "sofa. lamp"], "'sofa. lamp' is not usable"),
         (["--segmenter", "sam4"], "no segmenter 'sam4'; choose one of: regions, sam, sam2, sam3"),
     ],

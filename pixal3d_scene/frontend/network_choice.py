@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,7 @@ from .vocabulary import check_labels, words_to_find
 if TYPE_CHECKING:
     import torch
 
-PROMPTABLE = ("sam", "sam2")
-BY_WORDS = ("sam3",)
-DETECTORS = ("grounding_dino", "owlv2")
-NETWORK_SEGMENTERS = (*PROMPTABLE, *BY_WORDS)
-NO_DETECTOR = "none"
+_NO_DETECTOR = "none"
 
 
 def network_segmenter(settings: Settings) -> Segmenter:
@@ -37,17 +33,18 @@ def network_segmenter(settings: Settings) -> Segmenter:
     chosen = settings.segment
     words = words_to_find(check_labels(chosen.labels))
     proposers: list[MaskProposer] = []
-    if chosen.segmenter in BY_WORDS:
-        proposers.append(WordMasks(_word_network(settings), words=words, iou=chosen.same_box_iou))
+    if chosen.segmenter in _BY_WORDS:
+        network = _BY_WORDS[chosen.segmenter](settings)
+        proposers.append(WordMasks(network, words=words, iou=chosen.same_box_iou))
     else:
-        network = _promptable(settings)
-        if chosen.detector != NO_DETECTOR:
-            detector = _detector(settings)
-            proposers.append(DetectedMasks(detector, network, words=words, iou=chosen.same_box_iou))
+        promptable = _PROMPTABLE[chosen.segmenter](settings)
+        if chosen.detector != _NO_DETECTOR:
+            detector = _DETECTORS[chosen.detector](settings)
+            proposers.append(DetectedMasks(detector, promptable, words=words, iou=chosen.same_box_iou))
         elif chosen.labels:
             raise InputError("Labels need a detector: set segment.detector to grounding_dino or owlv2.")
-        if chosen.automatic or chosen.detector == NO_DETECTOR:
-            proposers.append(GridMasks(network))
+        if chosen.automatic or chosen.detector == _NO_DETECTOR:
+            proposers.append(GridMasks(promptable))
     return NetworkSegmenter(
         proposers,
         max_objects=chosen.max_objects or 60,
@@ -59,67 +56,81 @@ def network_segmenter(settings: Settings) -> Segmenter:
 def prompted_segmenter(settings: Settings, prompts: Sequence[Prompt]) -> Segmenter:
     """The named segmenter, asked for exactly the given objects; raises InputError where it takes no prompts."""
     name = settings.segment.segmenter
-    if name in BY_WORDS:
+    if name in _BY_WORDS:
         raise InputError(
             f"{name} is asked by words here: its box prompts need torchvision and mean all things that look alike, not "
             "one; add --segmenter sam2 for --points and --boxes, or use --labels."
         )
-    if name not in PROMPTABLE:
-        raise InputError(f"--points and --boxes need a segmenter that can be prompted; {name} cannot: add --segmenter "
-                         f"{' or '.join(reversed(PROMPTABLE))}.")  # fmt: skip
-    return PromptedSegmenter(_promptable(settings), prompts, device=settings.device)
+    if name not in _PROMPTABLE:
+        raise InputError(
+            f"--points and --boxes need a segmenter that can be prompted; {name} cannot: add --segmenter sam2 or sam."
+        )
+    if settings.segment.labels:
+        raise InputError("--labels looks for things and --points and --boxes show them; give one of them.")
+    return PromptedSegmenter(_PROMPTABLE[name](settings), prompts, device=settings.device)
 
 
-def _promptable(settings: Settings) -> StoredNetwork[PromptableNetwork]:
-    chosen = settings.segment
-    grid = _grid(chosen)
-    if chosen.segmenter == "sam":
+def _sam(settings: Settings) -> StoredNetwork[PromptableNetwork]:
+    own, grid = settings.segment.sam, _grid(settings.segment)
 
-        def load_sam(folder: Path, device: torch.device) -> PromptableNetwork:
-            from .sam import Sam
+    def load(folder: Path, device: torch.device) -> PromptableNetwork:
+        from .sam import Sam
 
-            return Sam(folder, device=device, grid=grid)
+        return Sam(folder, device=device, grid=grid)
 
-        return _stored("sam", chosen.sam, load_sam, settings.device, [WEIGHTS_FILE], grid)
+    return _stored("sam", own, load, settings.device, how=grid, needs=(WEIGHTS_FILE,))
 
-    def load_sam2(folder: Path, device: torch.device) -> PromptableNetwork:
+
+def _sam2(settings: Settings) -> StoredNetwork[PromptableNetwork]:
+    own, grid = settings.segment.sam2, _grid(settings.segment)
+
+    def load(folder: Path, device: torch.device) -> PromptableNetwork:
         from .sam2 import Sam2
 
         return Sam2(folder, device=device, grid=grid)
 
-    return _stored("sam2", chosen.sam2, load_sam2, settings.device, ["config.json", WEIGHTS_FILE], grid)
+    return _stored("sam2", own, load, settings.device, how=grid)
 
 
-def _word_network(settings: Settings) -> StoredNetwork[WordNetwork]:
-    chosen = settings.segment.sam3
+def _sam3(settings: Settings) -> StoredNetwork[WordNetwork]:
+    own = settings.segment.sam3
 
     def load(folder: Path, device: torch.device) -> WordNetwork:
         from .sam3 import Sam3
 
-        return Sam3(folder, device=device, threshold=chosen.threshold)
+        return Sam3(folder, device=device, threshold=own.threshold)
 
-    return _stored("sam3", chosen, load, settings.device, ["config.json", WEIGHTS_FILE], chosen.threshold)
+    return _stored("sam3", own, load, settings.device, how=own.threshold, with_words=True)
 
 
-def _detector(settings: Settings) -> StoredNetwork[Detector]:
-    chosen = settings.segment
-    needs = ["config.json", WEIGHTS_FILE]
-    if chosen.detector == "owlv2":
+def _grounding_dino(settings: Settings) -> StoredNetwork[Detector]:
+    own = settings.segment.grounding_dino
 
-        def load_owlv2(folder: Path, device: torch.device) -> Detector:
-            from .owlv2 import Owlv2
-
-            return Owlv2(folder, device=device, threshold=chosen.owlv2.threshold)
-
-        return _stored("owlv2", chosen.owlv2, load_owlv2, settings.device, needs, chosen.owlv2.threshold)
-
-    def load_grounding_dino(folder: Path, device: torch.device) -> Detector:
+    def load(folder: Path, device: torch.device) -> Detector:
         from .grounding_dino import GroundingDino
 
-        return GroundingDino(folder, device=device, threshold=chosen.grounding_dino.threshold)
+        return GroundingDino(folder, device=device, threshold=own.threshold)
 
-    own = chosen.grounding_dino
-    return _stored("grounding_dino", own, load_grounding_dino, settings.device, needs, own.threshold)
+    return _stored("grounding_dino", own, load, settings.device, how=own.threshold, with_words=True)
+
+
+def _owlv2(settings: Settings) -> StoredNetwork[Detector]:
+    own = settings.segment.owlv2
+
+    def load(folder: Path, device: torch.device) -> Detector:
+        from .owlv2 import Owlv2
+
+        return Owlv2(folder, device=device, threshold=own.threshold)
+
+    return _stored("owlv2", own, load, settings.device, how=own.threshold, with_words=True)
+
+
+_PROMPTABLE: Mapping[str, Callable[[Settings], StoredNetwork[PromptableNetwork]]] = {"sam": _sam, "sam2": _sam2}
+_BY_WORDS: Mapping[str, Callable[[Settings], StoredNetwork[WordNetwork]]] = {"sam3": _sam3}
+_DETECTORS: Mapping[str, Callable[[Settings], StoredNetwork[Detector]]] = {
+    "grounding_dino": _grounding_dino,
+    "owlv2": _owlv2,
+}
 
 
 def _grid(chosen: SegmentSettings) -> GridSettings:
@@ -133,13 +144,16 @@ def _grid(chosen: SegmentSettings) -> GridSettings:
 
 def _stored(
     name: str,
-    chosen: NetworkSettings,
+    own: NetworkSettings,
     load: Callable[[Path, torch.device], Any],
     device: str,
-    needs: Sequence[str],
+    *,
     how: object,
+    needs: Sequence[str] = ("config.json", WEIGHTS_FILE),
+    with_words: bool = False,
 ) -> StoredNetwork[Any]:
     """The weights that the settings name, found on this machine; how: what else changes the result."""
-    found = find_pretrained(chosen.weights, revision=chosen.revision, setting=f"segment.{name}", needs=needs)
+    setting = f"segment.{name}"
+    found = find_pretrained(own.weights, revision=own.revision, setting=setting, needs=needs, with_words=with_words)
     revision = f"{name} {folder_digest(found.path)} {how}"
     return StoredNetwork(name=name, revision=revision, load=lambda: load(found.path, choose_device(device)))

@@ -6,6 +6,7 @@ Safetensors only, every key there and none left over; pickles are never opened a
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -19,16 +20,24 @@ from .location import WeightsFolder, find_weights
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 WEIGHTS_FILE = "model.safetensors"
+# Any of these is a whole vocabulary. Without one transformers makes up a tokenizer that knows no word.
+_VOCABULARIES = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"))
 _MOST_NAMES = 4  # in an error message
 
 
 def find_pretrained(
-    reference: str, *, revision: str | None, setting: str, needs: Sequence[str] = ("config.json", WEIGHTS_FILE)
+    reference: str,
+    *,
+    revision: str | None,
+    setting: str,
+    needs: Sequence[str] = ("config.json", WEIGHTS_FILE),
+    with_words: bool = False,
 ) -> WeightsFolder:
     """The folder of a network, found without loading anything.
 
     setting: where a config file names these weights, such as "segment.sam2". needs: files without which nothing can
-    be loaded. Raises BackendMissing where a file is not there, InputError where there is a pickle in its place.
+    be loaded. with_words: a vocabulary is needed too. Raises BackendMissing where a file is not there, InputError
+    where there is a pickle in its place.
     """
     given = Path(reference).expanduser()
     if given.is_file():
@@ -37,13 +46,16 @@ def find_pretrained(
             "(docs/weights.md shows how to convert a .pth once)."
         )
     found = find_weights(reference, revision=revision, setting=f"{setting}.revision")
-    for name in needs:
-        if not (found.path / name).is_file():
-            refuse_pickles(found.path)
-            raise BackendMissing(
-                f"{found.path} has no {name}: it is not complete; fetch it again (pixal3d-scene models list tells the "
-                f"name), or name another folder as {setting}.weights in a config file."
-            )
+    missing = [name for name in needs if not (found.path / name).is_file()]
+    if missing:
+        refuse_pickles(found.path)
+    if with_words and not _has_vocabulary(found.path):
+        missing.append("tokenizer.json")
+    if missing:
+        raise BackendMissing(
+            f"{found.path} has no {missing[0]}: it is not complete; fetch it again (pixal3d-scene models list tells "
+            f"the name), or name another folder as {setting}.weights in a config file."
+        )
     return found
 
 
@@ -77,6 +89,7 @@ def load_pretrained(class_name: str, folder: Path, *, what: str) -> Any:
     from safetensors import SafetensorError
 
     model_class = getattr(_transformers(), class_name)
+    _check_kind(folder, str(model_class.config_class.model_type), what)
     try:
         with quiet_transformers():
             model, report = model_class.from_pretrained(
@@ -97,11 +110,27 @@ def load_pretrained(class_name: str, folder: Path, *, what: str) -> Any:
 
 def load_tokenizer(folder: Path, *, what: str) -> Any:
     """The tokenizer of a text network, from the same folder."""
+    if not _has_vocabulary(folder):
+        raise InputError(f"The {what} in {folder} has no vocabulary (tokenizer.json); fetch it again.")
     try:
         with quiet_transformers():
             return _transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever a damaged file makes the parsers raise
         raise InputError(f"The tokenizer of the {what} in {folder} cannot be loaded: {_first_line(error)}") from error
+
+
+def _check_kind(folder: Path, wanted: str, what: str) -> None:
+    """Before gigabytes of another network are built: whether config.json describes this one, or its video model."""
+    try:
+        described = json.loads((folder / "config.json").read_text())["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'config.json'} does not name a model_type ({error!r}); fetch it again.") from error
+    if described not in (wanted, f"{wanted}_video"):
+        raise InputError(f"{folder} holds a {described!r}, not the {what} ({wanted!r}); name the right folder.")
+
+
+def _has_vocabulary(folder: Path) -> bool:
+    return any(all((folder / name).is_file() for name in names) for names in _VOCABULARIES)
 
 
 @contextmanager
@@ -134,13 +163,21 @@ def _problems(report: dict[str, Any], of_relatives: Sequence[str]) -> list[str]:
     for kind, names in sorted(report.items()):
         if not kind.endswith("_keys"):
             continue
-        listed = sorted(str(name) for name in names)
+        listed = sorted(_described(entry) for entry in names)
         if kind == "unexpected_keys":
             listed = [name for name in listed if not any(re.search(pattern, name) for pattern in of_relatives)]
         if listed:
             more = f" and {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
             problems.append(f"{kind}: {', '.join(listed[:_MOST_NAMES])}{more}")
     return problems
+
+
+def _described(entry: Any) -> str:
+    """A key as it is, or one with the shape in the file and the shape that the network has."""
+    if isinstance(entry, tuple) and len(entry) == 3:
+        name, stored, expected = entry
+        return f"{name} is {tuple(stored)}, not {tuple(expected)}"
+    return str(entry)
 
 
 def _first_line(error: BaseException) -> str:

@@ -115,7 +115,6 @@ _SEGMENTATION = (
 )  # fmt: skip
 
 _ALL = (
-    *_SEGMENTATION,
     PublishedWeights(
         name="pixal3d",
         purpose="generator, one picture per object",
@@ -178,6 +177,7 @@ _ALL = (
         commercial="yes",
         remark="Published as a .pth release of github.com/valeoai/NAF; docs/weights.md converts it once.",
     ),
+    *_SEGMENTATION,
 )
 
 REGISTRY: Mapping[str, PublishedWeights] = MappingProxyType({weights.name: weights for weights in _ALL})

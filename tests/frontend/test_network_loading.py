@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -119,6 +120,56 @@ def test_half_precision_goes_through(
     exact = answer(NETWORKS[name](folders[name]), photo)
     assert rough
     assert exact[0][1] == pytest.approx(rough[0][1], abs=0.05)
+
+
+# Boxes and words as the published post-processing gives them
+
+
+def test_grounding_dino_boxes_are_those_of_its_processor(folders: dict[str, Path], photo: Photo) -> None:
+    from transformers.models.grounding_dino.processing_grounding_dino import GroundingDinoProcessor
+
+    network, seen = NETWORKS["grounding_dino"](folders["grounding_dino"]), {}
+    network._model.register_forward_hook(lambda _, __, output: seen.update(output=output))
+    found = network.detect(photo, WORDS)
+    words = GroundingDinoProcessor._preprocess_input_text(None, list(WORDS))  # type: ignore[arg-type]
+    assert network._tokenizer(words).input_ids == seen["output"].input_ids[0].tolist()
+
+    class Decoder:
+        def batch_decode(self, ids: list[list[int]]) -> list[str]:
+            return [network._tokenizer.decode(i) for i in ids]
+
+    (theirs,) = GroundingDinoProcessor.post_process_grounded_object_detection(
+        Decoder(),
+        seen["output"],
+        threshold=0.01,
+        text_threshold=0.01,
+        target_sizes=[(131, 97)],  # type: ignore[arg-type]
+    )
+    boxes = theirs["boxes"].numpy().clip(0, [97, 131, 97, 131])
+    assert found
+    for d in found:
+        query = int(np.abs(boxes - d.box_px).max(axis=1).argmin())
+        assert np.abs(boxes[query] - d.box_px).max() < 1e-3
+        assert d.label in theirs["text_labels"][query]
+        assert d.score <= theirs["scores"][query].item() + 1e-6  # theirs counts full stops as well
+
+
+def test_owlv2_boxes_are_those_of_its_processor(folders: dict[str, Path]) -> None:
+    from transformers.models.owlv2.image_processing_pil_owlv2 import Owlv2ImageProcessorPil
+
+    network, seen = NETWORKS["owlv2"](folders["owlv2"]), {}
+    network._model.register_forward_hook(lambda _, __, output: seen.update(output=output))
+    rgb = np.random.default_rng(0).integers(0, 255, (128, 96, 3), dtype=np.uint8)  # fills whole pixels of the square
+    found = network.detect(Photo(rgb=rgb, file_name="photo.png", sha256="0"), WORDS)
+    (theirs,) = Owlv2ImageProcessorPil().post_process_object_detection(
+        seen["output"], threshold=0.1, target_sizes=[(128, 96)]
+    )
+    wanted = {round(s.item(), 5): i for i, s in enumerate(theirs["scores"])}
+    assert found
+    for d in found:
+        i = wanted[round(d.score, 5)]
+        assert np.abs(theirs["boxes"][i].numpy().clip(0, [96, 128, 96, 128]) - d.box_px).max() < 1e-3
+        assert d.label == WORDS[int(theirs["labels"][i])]
 
 
 # Half pixels, in the networks' own embedding of places
@@ -263,6 +314,29 @@ def test_an_incomplete_folder_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(BackendMissing, match=r"has no model\.safetensors.*segment\.sam2\.weights"):
         find_pretrained(str(tmp_path), revision=None, setting="segment.sam2")
+
+
+@pytest.mark.parametrize("name", ["sam3", "grounding_dino", "owlv2"])
+def test_a_network_without_its_words_is_refused(name: str, folders: dict[str, Path], tmp_path: Path) -> None:
+    """transformers would make up a tokenizer that knows no word, and every label would be the same."""
+    folder = Path(shutil.copytree(folders[name], tmp_path / "copy"))
+    find_pretrained(str(folder), revision=None, setting="segment.x", with_words=True)
+    vocabulary = folder / "tokenizer.json"
+    vocabulary.write_text(vocabulary.read_text()[:100])
+    with pytest.raises(InputError, match=r"tokenizer of the .* cannot be loaded"):
+        NETWORKS[name](folder)
+    vocabulary.unlink()
+    with pytest.raises(InputError, match="has no vocabulary"):
+        NETWORKS[name](folder)
+    with pytest.raises(BackendMissing, match=r"has no tokenizer\.json"):
+        find_pretrained(str(folder), revision=None, setting="segment.x", with_words=True)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_folder_of_another_network_is_refused(name: str, folders: dict[str, Path]) -> None:
+    for other in sorted(set(NETWORKS) - {name}):
+        with pytest.raises(InputError, match=re.escape(str(folders[other]))):
+            NETWORKS[name](folders[other])
 
 
 def test_kinds_are_read_from_the_description(folders: dict[str, Path], tmp_path: Path) -> None:
