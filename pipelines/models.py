@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pixal3d_scene.errors import BackendMissing, SceneError
-from pixal3d_scene.frontend.network_kinds import LOADERS, kind_of
 from pixal3d_scene.generator.pipeline_file import (
     Checkpoint,
     find_checkpoint,
@@ -21,6 +21,7 @@ from pixal3d_scene.weights.digest import computed_digest, promised_digest
 from pixal3d_scene.weights.fetch import fetch_weights
 from pixal3d_scene.weights.location import WeightsFolder, find_weights, own_cache
 from pixal3d_scene.weights.registry import REGISTRY, PublishedWeights, published
+from pixal3d_scene.weights.transformers_folder import CLASSES, load_any
 
 _PIPELINE_FILES = ("pipeline.json", "pipeline_mv.json")
 
@@ -100,14 +101,12 @@ def check(reference: str, *, revision: str | None = None) -> list[FileCheck]:
     if entry is not None and entry.hub_id is None:
         return [_checked(entry.name, lambda: find_upsampler(own_cache(), None))]
     found = find_weights(str(entry.hub_id) if entry else reference, revision=revision)
-    kind = entry.network if entry and entry.network else kind_of(found.path)
-    if kind:
-        needed = entry.files if entry else ("model.safetensors",)
-        return [_checked_network(kind, found.path / name) for name in needed if name.endswith(".safetensors")]
+    if (found.path / "model_index.json").is_file():
+        return [_checked_file(found.path, file) for file in _files_of_pipeline(found.path, entry)]
     wanted = [entry.follows] if entry and entry.follows else _PIPELINE_FILES
     pipelines = [found.path / name for name in wanted if name and (found.path / name).is_file()]
     if not pipelines:
-        return [_checked_image_encoder(lambda: find_image_encoder(found.path, str(found.path)))]
+        return [_checked_alone(found.path, entry)]
     checks = []
     for pipeline in pipelines:
         for role, stem in stems_of_roles(pipeline).items():
@@ -134,6 +133,57 @@ def _checked(name: str, find: Callable[[], Checkpoint]) -> FileCheck:
     return FileCheck(name=name, state="ok", sha256=digest, remark=str(place.weights))
 
 
+def _model_type(folder: Path) -> str | None:
+    """What config.json says of a network of transformers; None where there is none."""
+    try:
+        return str(json.loads((folder / "config.json").read_text())["model_type"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _checked_alone(folder: Path, entry: PublishedWeights | None) -> FileCheck:
+    """A folder with one network: the image encoder of the generator, or one of the front-end."""
+    kind = _model_type(folder)
+    name = entry.name if entry else str(kind)
+    if kind == "sam" or (kind is None and _is_official_sam(folder)):
+        return _checked_network(name if entry else "sam", folder, entry, _load_sam)
+    if name.startswith("dinov3") or (entry is None and kind not in CLASSES):
+        return _checked_image_encoder(lambda: find_image_encoder(folder, str(folder)))
+    return _checked_network(
+        name, folder, entry, partial(load_any, CLASSES.get(str(kind), ""), what=f"The network {name}")
+    )
+
+
+def _is_official_sam(folder: Path) -> bool:
+    from pixal3d_scene.frontend.sam_checkpoint import is_official_sam
+
+    return is_official_sam(folder)
+
+
+def _load_sam(folder: Path) -> object:
+    from pixal3d_scene.frontend.sam_checkpoint import load_sam
+
+    return load_sam(folder / "model.safetensors")
+
+
+def _checked_network(
+    name: str, folder: Path, entry: PublishedWeights | None, load: Callable[[Path], object]
+) -> FileCheck:
+    """A network of the front-end in a folder of its own."""
+    missing = [file for file in (entry.files if entry else ("model.safetensors",)) if not (folder / file).is_file()]
+    if missing:
+        return FileCheck(name=name, state="missing", remark=f"{folder} lacks {', '.join(missing)}; fetch it again.")
+    weights = folder / "model.safetensors"
+    digest = computed_digest(weights)
+    if (promised := promised_digest(weights)) not in (None, digest):
+        return _damaged(name, digest, promised)
+    try:
+        load(folder)
+    except SceneError as error:
+        return FileCheck(name=name, state="wrong", sha256=digest, remark=str(error))
+    return FileCheck(name=name, state="ok", sha256=digest, remark=str(weights))
+
+
 def _checked_image_encoder(find: Callable[[], WeightsFolder]) -> FileCheck:
     from pixal3d_scene.generator.checkpoint import load_image_encoder
 
@@ -152,18 +202,30 @@ def _checked_image_encoder(find: Callable[[], WeightsFolder]) -> FileCheck:
     return FileCheck(name="dinov3", state="ok", sha256=digest, remark=str(weights))
 
 
-def _checked_network(kind: str, weights: Path) -> FileCheck:
-    """A network of the front-end, with its description and its words."""
-    if not weights.is_file():
-        return FileCheck(name=kind, state="missing", remark=f"{weights} is not there; run models fetch again")
-    digest = computed_digest(weights)
-    if (promised := promised_digest(weights)) not in (None, digest):
-        return _damaged(kind, digest, promised)
-    try:
-        LOADERS[kind](weights.parent)
-    except SceneError as error:
-        return FileCheck(name=kind, state="wrong", sha256=digest, remark=str(error))
-    return FileCheck(name=kind, state="ok", sha256=digest, remark=str(weights))
+def _files_of_pipeline(folder: Path, entry: PublishedWeights | None) -> Sequence[str]:
+    """Of a pipeline of diffusers: those that were published, or all that are in a folder of the user's own."""
+    if entry is not None:
+        return entry.files
+    return [str(file.relative_to(folder)) for file in sorted(folder.glob("*/*")) if file.is_file()]
+
+
+def _checked_file(folder: Path, name: str) -> FileCheck:
+    """There, unharmed, and (weights) readable as safetensors; whether it fits its network the next run says."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / name
+    if not path.is_file():
+        return FileCheck(name=name, state="missing", remark=f"{path} is not there; fetch it again")
+    digest = computed_digest(path)
+    if (promised := promised_digest(path)) not in (None, digest):
+        return _damaged(name, digest, promised)
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (SafetensorError, OSError) as error:
+            return FileCheck(name=name, state="wrong", sha256=digest, remark=f"no safetensors file: {error}")
+    return FileCheck(name=name, state="ok", sha256=digest, remark=str(path))
 
 
 def _damaged(name: str, digest: str, promised: str | None) -> FileCheck:

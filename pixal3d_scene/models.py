@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
-from .errors import InputError
+from .errors import BackendMissing, InputError
+from .frontend.completer import Completer
 from .frontend.prompts import Prompt
 from .frontend.protocols import DepthEstimator, Segmenter
 from .generator.protocol import ObjectGenerator
@@ -14,15 +16,18 @@ from .settings import Settings
 
 _Factory = TypeVar("_Factory")
 
+_DEPTH_ANYTHING, _DEPTH_PRO = "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf", "apple/DepthPro-hf"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """The three swappable parts, and what generates an object where `generator` fails."""
+    """The swappable parts, and what generates an object where `generator` fails. completer: None where off."""
 
     segmenter: Segmenter
     depth: DepthEstimator
     generator: ObjectGenerator
     fallback: ObjectGenerator
+    completer: Completer | None = None
 
 
 def _regions(settings: Settings) -> Segmenter:
@@ -54,6 +59,32 @@ def _room_geometry(settings: Settings) -> DepthEstimator:
     )
 
 
+def _depth_anything(settings: Settings) -> DepthEstimator:
+    from .frontend.depth_anything import DepthAnythingDepth
+    from .frontend.stand import Assumed
+
+    chosen = settings.depth
+    return DepthAnythingDepth(
+        chosen.weights or _DEPTH_ANYTHING,
+        revision=chosen.revision,
+        device=settings.device,
+        assumed=Assumed(camera_height_m=chosen.camera_height_m, fallback_fov_deg=chosen.fallback_fov_deg),
+    )
+
+
+def _depth_pro(settings: Settings) -> DepthEstimator:
+    from .frontend.depth_pro import DepthProDepth
+    from .frontend.stand import Assumed
+
+    chosen = settings.depth
+    return DepthProDepth(
+        chosen.weights or _DEPTH_PRO,
+        revision=chosen.revision,
+        device=settings.device,
+        assumed=Assumed(camera_height_m=chosen.camera_height_m, fallback_fov_deg=chosen.fallback_fov_deg),
+    )
+
+
 def _lift(settings: Settings) -> ObjectGenerator:
     from .generator.lift import Lift
 
@@ -74,13 +105,28 @@ def _boxes(settings: Settings) -> ObjectGenerator:
     return Boxes()
 
 
+def _inpaint(settings: Settings) -> Completer:
+    from .frontend.inpaint import Inpaint
+
+    return Inpaint(settings.complete, device=settings.device)
+
+
+def _no_completer(settings: Settings) -> None:
+    del settings
+
+
 SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {
     "regions": _regions,
     "sam": _networks,
     "sam2": _networks,
     "sam3": _networks,
 }
-DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {"room_geometry": _room_geometry}
+DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {
+    "room_geometry": _room_geometry,
+    "depth_anything": _depth_anything,
+    "depth_pro": _depth_pro,
+}
+COMPLETERS: dict[str, Callable[[Settings], Completer | None]] = {"none": _no_completer, "inpaint": _inpaint}
 GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {"lift": _lift, "box": _boxes, "pixal3d": _pixal3d}
 
 
@@ -96,14 +142,24 @@ def load_models(
     prompts: the objects that the named segmenter is to find, instead of looking for them itself. Raises InputError
     for an unknown name, BackendMissing where a part cannot run on this machine.
     """
-    if segmenter is None:
-        make = _choose(SEGMENTERS, settings.segment.segmenter, "segmenter")
-        segmenter = _prompted(settings, prompts) if prompts else make(settings)
+    missing: list[str] = []
+
+    def made(factory: Callable[[Settings], _Factory]) -> _Factory | None:
+        try:
+            return factory(settings)
+        except BackendMissing as error:  # all that is missing is told at once
+            missing.append(str(error))
+            return None
+
+    named = _choose(SEGMENTERS, settings.segment.segmenter, "segmenter")
+    found_segmenter = segmenter or made(partial(_prompted, prompts=prompts) if prompts else named)
+    found_depth = depth or made(_choose(DEPTH_ESTIMATORS, settings.depth.estimator, "depth estimator"))
+    generator = made(_choose(GENERATORS, settings.generate.generator, "generator"))
+    completer = made(_choose(COMPLETERS, settings.complete.completer, "completer"))
+    if found_segmenter is None or found_depth is None or generator is None or missing:
+        raise BackendMissing(" ".join(missing))
     return Models(
-        segmenter=segmenter,
-        depth=depth or _choose(DEPTH_ESTIMATORS, settings.depth.estimator, "depth estimator")(settings),
-        generator=_choose(GENERATORS, settings.generate.generator, "generator")(settings),
-        fallback=_lift(settings),
+        segmenter=found_segmenter, depth=found_depth, generator=generator, fallback=_lift(settings), completer=completer
     )
 
 

@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_networks
-import torch
 from hub_cache import COMMIT, add_to_cache
 from PIL import Image
-from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from cli import app
@@ -182,29 +180,34 @@ ENTRIES = {"sam": "sam", "sam2": "sam2", "sam3": "sam3", "grounding_dino": "grou
 @pytest.mark.parametrize("name", ENTRIES)
 def test_models_check_loads_what_was_fetched(name: str, weights: dict[str, Path], tmp_path: Path) -> None:
     """As a folder of the user's own, and as a fetched entry of the registry in the hub's cache."""
-    if name != "sam":  # SAM 1 needs no description, so a folder alone does not say what it is
-        assert invoke("models", "check", str(weights[name])).exit_code == 0
+    assert invoke("models", "check", str(weights[name])).exit_code == 0
     entry = REGISTRY[ENTRIES[name]]
-    for file in weights[name].iterdir():
-        add_to_cache(tmp_path / "hub", str(entry.hub_id), file.name, file.read_bytes())
+    for file in {*entry.files, *(f.name for f in weights[name].iterdir())}:
+        own = weights[name] / file
+        add_to_cache(tmp_path / "hub", str(entry.hub_id), file, own.read_bytes() if own.is_file() else b"{}")
     result = invoke("models", "check", entry.name, "--json")
     assert result.exit_code == 0, result.output
     (check,) = json.loads(result.output)
-    assert (check["name"], check["state"], len(check["sha256"])) == (entry.network, "ok", 64)
+    assert (check["name"], check["state"], len(check["sha256"])) == (entry.name, "ok", 64)
     listed = {e["name"]: e for e in json.loads(invoke("models", "list", "--json").output)}
     assert listed[entry.name]["revision"] == COMMIT
 
 
 def test_models_check_says_what_is_wrong(weights: dict[str, Path], tmp_path: Path) -> None:
-    entry = REGISTRY["sam2"]
-    folder = add_to_cache(tmp_path / "hub", str(entry.hub_id), "config.json").parent
-    result = invoke("models", "check", "sam2", "--json")
-    assert (result.exit_code, json.loads(result.output)[0]["state"]) == (3, "missing")
-    save_file({"a": torch.zeros(1)}, folder / "model.safetensors", metadata={"format": "pt"})
-    result = invoke("models", "check", "sam2", "--json")
-    (check,) = json.loads(result.output)
-    assert (result.exit_code, check["state"]) == (3, "wrong")
-    assert "Sam2Model" in check["remark"]
+    def put(file: str, data: bytes) -> None:
+        add_to_cache(tmp_path / "hub", str(REGISTRY["sam2"].hub_id), file, data).resolve()
+
+    def checked() -> dict[str, str]:
+        result = invoke("models", "check", "sam2", "--json")
+        assert result.exit_code == 3
+        return json.loads(result.output)[0]  # type: ignore[no-any-return]
+
+    put("model.safetensors", (weights["owlv2"] / "model.safetensors").read_bytes())
+    assert checked()["state"] == "missing"
+    assert "config.json" in checked()["remark"]
+    put("config.json", (weights["sam2"] / "config.json").read_bytes())
+    assert (checked()["name"], checked()["state"]) == ("sam2", "wrong")
+    assert "no complete Sam2Model" in checked()["remark"]
 
 
 def test_nothing_that_forbids_commercial_use_is_a_default() -> None:

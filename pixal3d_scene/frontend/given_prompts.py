@@ -11,14 +11,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
+from ..photo import Photo
 from .given_picture import read_bytes
 from .prompts import Prompt
+from .rectify import Rectification
 
 MOST_PROMPTS = 500
+_STEPS = 50
+_CUT_OFF = "Object {} lies in the part of the photo that is cut off with the lens distortion; leave it out."
 _KEYS = {"label", "box_px", "points_px", "negative_px"}
 _SCHEMA = '[{"label": "sofa", "box_px": [x0, y0, x1, y1]} or {"label": "lamp", "points_px": [[x, y], ...]}, ...]'
 
@@ -34,6 +41,50 @@ def read_prompts(paths: Sequence[Path], size_px: tuple[int, int]) -> tuple[Promp
     if len(prompts) > MOST_PROMPTS:
         raise InputError(f"{len(prompts)} prompts were given and {MOST_PROMPTS} are the most; use --masks instead.")
     return tuple(prompts)
+
+
+def moved_prompts(prompts: Sequence[Prompt], photo: Photo, rectification: Rectification | None) -> tuple[Prompt, ...]:
+    """Prompts of the photo's file in pixels of the photo that is worked on: smaller, and without lens distortion.
+
+    Raises InputError for one that lies where the picture without distortion does not reach.
+    """
+    return tuple(_moved(prompt, number, photo, rectification) for number, prompt in enumerate(prompts, start=1))
+
+
+def _moved(prompt: Prompt, number: int, photo: Photo, rectification: Rectification | None) -> Prompt:
+    full_px = np.array(photo.full_size_px, dtype=np.float64)
+    shrink = np.array(photo.size_px) / full_px
+
+    def moved(points_px: Sequence[tuple[float, float]]) -> np.ndarray:
+        points = np.array(points_px, dtype=np.float64).reshape(-1, 2)
+        return points if rectification is None else _straightened(points, rectification)
+
+    def placed(points_px: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+        points = moved(points_px)
+        if ((points < 0) | (points > full_px)).any():
+            raise InputError(_CUT_OFF.format(number))
+        return tuple((float(x), float(y)) for x, y in points * shrink)
+
+    if prompt.box_px is None:
+        return replace(prompt, points_px=placed(prompt.points_px), negative_px=placed(prompt.negative_px))
+    x0, y0, x1, y1 = prompt.box_px
+    edge = np.linspace(0, 1, 9)
+    outline = [*((x0 + t * (x1 - x0), y) for t in edge for y in (y0, y1))]
+    outline += [*((x, y0 + t * (y1 - y0)) for t in edge for x in (x0, x1))]
+    points = moved(outline).clip(0, full_px) * shrink
+    low, high = points.min(axis=0), points.max(axis=0)
+    if (high - low < 1).any():
+        raise InputError(_CUT_OFF.format(number))
+    return replace(prompt, box_px=(float(low[0]), float(low[1]), float(high[0]), float(high[1])))
+
+
+def _straightened(lens_px: np.ndarray, rectification: Rectification) -> np.ndarray:
+    """Where the pinhole sees what the lens drew at `lens_px`: `Rectification.lens_px` inverted by fixed point."""
+    zoom = rectification.pinhole.K[0, 0] / rectification.lens.K[0, 0]
+    pinhole_px = lens_px.copy()
+    for _ in range(_STEPS):
+        pinhole_px = pinhole_px + zoom * (lens_px - rectification.lens_px(pinhole_px))
+    return pinhole_px
 
 
 def _read(path: Path, size_px: tuple[int, int]) -> list[Prompt]:

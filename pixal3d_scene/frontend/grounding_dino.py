@@ -15,14 +15,14 @@ import numpy as np
 from ..errors import InputError
 from ..photo import Photo
 from ..weights.device import half_precision
-from ..weights.pretrained import load_pretrained, load_tokenizer
+from ..weights.transformers_folder import load_tokenizer, load_transformers
 from .detections import Detection, inside_photo
 from .working_picture import IMAGENET, as_input, resized_rgb
 
 if TYPE_CHECKING:
     import torch
 
-_WHAT = "detector Grounding DINO"
+_WHAT = "The detector Grounding DINO"
 _SHORT_SIDE_PX, _LONG_SIDE_PX = 800, 1333
 
 
@@ -32,7 +32,7 @@ class GroundingDino:
     name = "grounding_dino"
 
     def __init__(self, folder: Path, *, device: torch.device, threshold: float) -> None:
-        self._model = load_pretrained("GroundingDinoForObjectDetection", folder, what=_WHAT).to(device)
+        self._model = load_transformers("GroundingDinoForObjectDetection", folder, what=_WHAT).to(device)
         self._tokenizer = load_tokenizer(folder, what=_WHAT)
         self._device, self._threshold = device, threshold
         config = self._model.config

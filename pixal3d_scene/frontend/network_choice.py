@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..settings import NetworkSettings, SegmentSettings, Settings
 from ..weights.device import choose_device
-from ..weights.pretrained import WEIGHTS_FILE, find_pretrained, folder_digest
+from ..weights.network_folder import WEIGHTS_FILE, find_network, folder_digest
 from .detections import Detector
 from .mask_grid import GridSettings
 from .network_segmenter import NetworkSegmenter, PromptedSegmenter
@@ -153,7 +153,6 @@ def _stored(
     with_words: bool = False,
 ) -> StoredNetwork[Any]:
     """The weights that the settings name, found on this machine; how: what else changes the result."""
-    setting = f"segment.{name}"
-    found = find_pretrained(own.weights, revision=own.revision, setting=setting, needs=needs, with_words=with_words)
+    found = find_network(own.weights, revision=own.revision, needs=needs, with_words=with_words)
     revision = f"{name} {folder_digest(found.path)} {how}"
     return StoredNetwork(name=name, revision=revision, load=lambda: load(found.path, choose_device(device)))

@@ -14,14 +14,14 @@ import numpy as np
 
 from ..photo import Photo
 from ..weights.device import half_precision
-from ..weights.pretrained import load_pretrained, load_tokenizer
+from ..weights.transformers_folder import load_tokenizer, load_transformers
 from .detections import Detection, inside_photo
 from .working_picture import CLIP, as_input, resized_rgb
 
 if TYPE_CHECKING:
     import torch
 
-_WHAT = "detector OWLv2"
+_WHAT = "The detector OWLv2"
 _TEXT = "a photo of a {}"  # the wording that it was trained with
 
 
@@ -31,7 +31,7 @@ class Owlv2:
     name = "owlv2"
 
     def __init__(self, folder: Path, *, device: torch.device, threshold: float) -> None:
-        self._model = load_pretrained("Owlv2ForObjectDetection", folder, what=_WHAT).to(device)
+        self._model = load_transformers("Owlv2ForObjectDetection", folder, what=_WHAT).to(device)
         self._tokenizer = load_tokenizer(folder, what=_WHAT)
         self._device, self._threshold = device, threshold
         self._side_px = int(self._model.config.vision_config.image_size)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..photo import Photo
-from ..weights.pretrained import WEIGHTS_FILE
+from ..weights.network_folder import WEIGHTS_FILE
 from .mask_grid import GridSettings
 from .prompts import Prompt, in_batches, in_network_px, proposal
 from .proposals import MaskProposal

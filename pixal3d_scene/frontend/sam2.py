@@ -14,7 +14,7 @@ import numpy as np
 
 from ..photo import Photo
 from ..weights.device import half_precision
-from ..weights.pretrained import load_pretrained
+from ..weights.transformers_folder import load_transformers
 from .mask_grid import GridSettings, distinct_masks, grid_points, sure
 from .prompts import Prompt, in_batches, in_network_px, proposal
 from .proposals import MaskProposal
@@ -30,7 +30,7 @@ class Sam2:
     name = "sam2"
 
     def __init__(self, folder: Path, *, device: torch.device, grid: GridSettings) -> None:
-        self._model = load_pretrained("Sam2Model", folder, what="segmentation network SAM 2").to(device)
+        self._model = load_transformers("Sam2Model", folder, what="The segmentation network SAM 2").to(device)
         self._device, self._grid = device, grid
         self._side_px = int(self._model.config.prompt_encoder_config.image_size)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..photo import Photo
 from ..weights.device import half_precision
-from ..weights.pretrained import load_pretrained, load_tokenizer
+from ..weights.transformers_folder import load_tokenizer, load_transformers
 from .prompts import Prompt, proposal
 from .proposals import MaskProposal
 from .working_picture import HALF, as_input, masks_of_logits, resized_rgb, working_size_px
@@ -20,7 +20,7 @@ from .working_picture import HALF, as_input, masks_of_logits, resized_rgb, worki
 if TYPE_CHECKING:
     import torch
 
-_WHAT = "segmentation network SAM 3"
+_WHAT = "The segmentation network SAM 3"
 _TEXT_TOKENS = 32  # the length that it was trained with
 
 
@@ -30,7 +30,7 @@ class Sam3:
     name = "sam3"
 
     def __init__(self, folder: Path, *, device: torch.device, threshold: float) -> None:
-        self._model = load_pretrained("Sam3Model", folder, what=_WHAT).to(device)
+        self._model = load_transformers("Sam3Model", folder, what=_WHAT).to(device)
         self._tokenizer = load_tokenizer(folder, what=_WHAT)
         self._device, self._threshold = device, threshold
         self._side_px = int(self._model.config.vision_config.backbone_config.image_size)

@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..weights.network_folder import WEIGHTS_FILE
 from .torchvision_stand_in import import_segment_anything
 
 _MOST_NAMES = 4  # in an error message
@@ -43,6 +44,18 @@ _OFFICIAL_NAMES = (
     (r"(_mlps\.\d|iou_prediction_head)\.proj_in\.", r"\1.layers.0."),
     (r"(_mlps\.\d|iou_prediction_head)\.proj_out\.", r"\1.layers.2."),
 )  # fmt: skip
+
+
+def is_official_sam(folder: Path) -> bool:
+    """Whether a folder without a description holds a checkpoint under the official names."""
+    file = folder / WEIGHTS_FILE
+    if not file.is_file():
+        return False
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            return any(name.startswith("image_encoder.") for name in opened.keys())  # noqa: SIM118  no mapping
+    except (SafetensorError, OSError):
+        return False
 
 
 def load_sam(file: Path) -> Any:

@@ -31,7 +31,7 @@ from ..conditioning.image_features import ImageEncoder
 from ..conditioning.naf import Naf
 from ..errors import InputError
 from ..weights.location import WeightsFolder, own_cache
-from ..weights.pretrained import load_pretrained
+from ..weights.transformers_folder import load_transformers
 from .flow import FLOW_CLASSES
 from .flow.transformer import FlowTransformer, image_attn_mode_of
 from .pipeline_file import Checkpoint
@@ -124,7 +124,8 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
 
 def load_image_encoder(found: WeightsFolder) -> ImageEncoder:
     """DINOv3 by transformers from a local folder, as strictly as everything else."""
-    encoder = ImageEncoder(load_pretrained("DINOv3ViTModel", found.path, what="image encoder"))
+    model = load_transformers("DINOv3ViTModel", found.path, what="The image encoder")
+    encoder = ImageEncoder(model)
     return encoder.requires_grad_(False).eval()
 
 

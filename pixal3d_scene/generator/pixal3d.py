@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..asset import ObjectAsset
 from ..crop import CropVolume
-from ..errors import StageFailed
+from ..errors import InputError, StageFailed
 from ..progress import Progress
 from ..settings import Pixal3DSettings
-from ..weights.device import choose_device
+from ..weights import device as weights_device
 from ..weights.digest import content_digest
 from ..weights.location import find_weights
 from .pipeline_file import find_image_encoder, find_upsampler, read_pipeline
@@ -167,6 +167,13 @@ def effective_samplers(in_file: Any, *, steps: int) -> dict[str, Any]:
             guidance_rescale=released.guidance_rescale,
         )
     return samplers
+
+
+def choose_device(name: str) -> torch.device:
+    """As for every network, but never mps."""
+    if name == "mps":
+        raise InputError("Pixal3D does not run on mps; use --device cpu.")
+    return weights_device.choose_device(name)
 
 
 def _as_input(volume: CropVolume, seed: int) -> ObjectInput:

@@ -1,11 +1,11 @@
-"""Where networks run: the name that the settings give in, a device of torch out."""
+"""Which device a network runs on: a name from the settings in, a torch device out."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from ..errors import BackendMissing, InputError
+from ..errors import BackendMissing
 
 if TYPE_CHECKING:
     import torch
@@ -23,8 +23,8 @@ def choose_device(name: str) -> torch.device:
             f"The device {name} is not there: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices. "
             "Use --device cpu, or install a torch that fits the GPU's driver."
         )
-    if device.type == "mps":
-        raise InputError("The networks were not made to run on mps; use --device cpu.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise BackendMissing(f"The device mps is not there for torch {torch.__version__}; use --device cpu.")
     return device
 
 

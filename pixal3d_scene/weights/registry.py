@@ -21,8 +21,7 @@ class PublishedWeights:
     """One set of weights on the Hugging Face hub, or (hub_id None) somewhere that needs a step by hand.
 
     files: paths inside the repository. follows: a pipeline file among them whose stems name further files.
-    network: what `models check` loads it as, see `frontend.network_kinds`; "" for parts of the generator. gated: the
-    owner's terms must be accepted on the hub first. commercial: whether the licence allows such use;
+    gated: the owner's terms must be accepted on the hub first. commercial: whether the licence allows such use;
     "ask" where the terms must be read for the case at hand. remark: what a user should know before fetching.
     """
 
@@ -36,7 +35,6 @@ class PublishedWeights:
     gated: bool
     commercial: Commercial
     follows: str | None = None
-    network: str = ""
     remark: str = ""
 
 
@@ -51,6 +49,38 @@ _DINOV3_FILES = ("config.json", "model.safetensors")
 _DINOV3_BYTES = 1_210_000_000
 _PIXAL3D_BYTES = 24_050_000_000
 _PIXAL3D_REMARK = "Code and weights are stated to be MIT; read the model card's own terms on regions and use first."
+# Of a Stable Diffusion XL pipeline in half precision, as diffusers reads it.
+_SDXL_FILES = (
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    *(f"text_encoder{n}/{file}" for n in ("", "_2") for file in ("config.json", "model.fp16.safetensors")),
+    *(
+        f"tokenizer{n}/{file}"
+        for n in ("", "_2")
+        for file in ("merges.txt", "special_tokens_map.json", "tokenizer_config.json", "vocab.json")
+    ),
+    *(
+        f"{net}/{file}"
+        for net in ("unet", "vae")
+        for file in ("config.json", "diffusion_pytorch_model.fp16.safetensors")
+    ),
+)
+_FLUX_FILL_FILES = (
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "text_encoder_2/config.json",
+    *(f"text_encoder_2/model-0000{n}-of-00002.safetensors" for n in (1, 2)),
+    "text_encoder_2/model.safetensors.index.json",
+    *(f"tokenizer/{file}" for file in ("merges.txt", "special_tokens_map.json", "tokenizer_config.json", "vocab.json")),
+    *(f"tokenizer_2/{file}" for file in ("special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")),
+    "transformer/config.json",
+    *(f"transformer/diffusion_pytorch_model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)),
+    "transformer/diffusion_pytorch_model.safetensors.index.json",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+)
 
 
 def _checkpoint_files(pipeline: str, stems: tuple[str, ...]) -> tuple[str, ...]:
@@ -64,7 +94,7 @@ _SAM_FAMILY = "segmentation by points and boxes"
 
 
 def _permissive(
-    name: str, purpose: str, hub_id: str, network: str, size_bytes: int, files: tuple[str, ...] = (), remark: str = ""
+    name: str, purpose: str, hub_id: str, size_bytes: int, files: tuple[str, ...] = (), remark: str = ""
 ) -> PublishedWeights:
     """A network of the front-end under Apache-2.0, free to fetch."""
     return PublishedWeights(
@@ -77,16 +107,15 @@ def _permissive(
         licence="Apache-2.0",
         gated=False,
         commercial="yes",
-        network=network,
         remark=remark,
     )
 
 
 _SEGMENTATION = (
-    _permissive("sam2", _SAM_FAMILY, "facebook/sam2.1-hiera-large", "sam2", 898_000_000),
-    _permissive("sam2-tiny", _SAM_FAMILY, "facebook/sam2.1-hiera-tiny", "sam2", 156_000_000),
-    _permissive("sam", _SAM_FAMILY, "facebook/sam-vit-huge", "sam", 2_564_000_000),
-    _permissive("sam-base", _SAM_FAMILY, "facebook/sam-vit-base", "sam", 375_000_000),
+    _permissive("sam2", _SAM_FAMILY, "facebook/sam2.1-hiera-large", 898_000_000),
+    _permissive("sam2-tiny", _SAM_FAMILY, "facebook/sam2.1-hiera-tiny", 156_000_000),
+    _permissive("sam", _SAM_FAMILY, "facebook/sam-vit-huge", 2_564_000_000),
+    _permissive("sam-base", _SAM_FAMILY, "facebook/sam-vit-base", 375_000_000),
     PublishedWeights(
         name="sam3",
         purpose="segmentation by words",
@@ -97,22 +126,40 @@ _SEGMENTATION = (
         licence="SAM License (Meta)",
         gated=True,
         commercial="ask",
-        network="sam3",
         remark="Its licence is Meta's own, with conditions of use: read it first. Never a default of this package.",
     ),
     _permissive(
-        "grounding-dino", "boxes by words", "IDEA-Research/grounding-dino-base", "grounding-dino", 930_000_000,
+        "grounding-dino", "boxes by words", "IDEA-Research/grounding-dino-base", 930_000_000,
         _BERT_FILES,
     ),
     _permissive(
-        "grounding-dino-tiny", "boxes by words", "IDEA-Research/grounding-dino-tiny", "grounding-dino", 690_000_000,
+        "grounding-dino-tiny", "boxes by words", "IDEA-Research/grounding-dino-tiny", 690_000_000,
         _BERT_FILES,
     ),
-    _permissive("owlv2", "boxes by words", "google/owlv2-base-patch16-ensemble", "owlv2", 620_000_000, _CLIP_FILES),
+    _permissive("owlv2", "boxes by words", "google/owlv2-base-patch16-ensemble", 620_000_000, _CLIP_FILES),
     _permissive(
-        "owlv2-large", "boxes by words", "google/owlv2-large-patch14-ensemble", "owlv2", 1_750_000_000, _CLIP_FILES
+        "owlv2-large", "boxes by words", "google/owlv2-large-patch14-ensemble", 1_750_000_000, _CLIP_FILES
     ),
 )  # fmt: skip
+
+_DEPTH_ANYTHING_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
+
+
+def _depth_anything(size: str, size_bytes: int, licence: str, commercial: Commercial) -> PublishedWeights:
+    """The three sizes have different licences: as their owners state in the repository Depth-Anything-V2."""
+    return PublishedWeights(
+        name=f"depth-anything-{size.lower()}",
+        purpose="metric depth of rooms" + (", preset's choice" if size == "Small" else ""),
+        hub_id=f"depth-anything/Depth-Anything-V2-Metric-Indoor-{size}-hf",
+        revision=None,
+        files=_DEPTH_ANYTHING_FILES,
+        size_bytes=size_bytes,
+        licence=licence,
+        gated=False,
+        commercial=commercial,
+        remark="Depth for the estimator depth_anything; it does not tell the focal length.",
+    )
+
 
 _ALL = (
     PublishedWeights(
@@ -176,6 +223,45 @@ _ALL = (
         gated=False,
         commercial="yes",
         remark="Published as a .pth release of github.com/valeoai/NAF; docs/weights.md converts it once.",
+    ),
+    PublishedWeights(
+        name="sdxl-inpainting",
+        purpose="hidden parts (run --complete)",
+        hub_id="diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
+        revision=None,
+        files=_SDXL_FILES,
+        size_bytes=6_940_000_000,
+        licence="CreativeML Open RAIL++-M",
+        gated=False,
+        commercial="yes",
+        remark="The licence forbids the uses in its Attachment A, and that condition must be passed on.",
+    ),
+    PublishedWeights(
+        name="flux-fill",
+        purpose="hidden parts (run --complete), larger network",
+        hub_id="black-forest-labs/FLUX.1-Fill-dev",
+        revision=None,
+        files=_FLUX_FILL_FILES,
+        size_bytes=33_730_000_000,
+        licence="FLUX.1 [dev] Non-Commercial License",
+        gated=True,
+        commercial="no",
+        remark="Never a default; name it as complete.weights in a config file to use it.",
+    ),
+    _depth_anything("Small", 99_200_000, "Apache-2.0", "yes"),
+    _depth_anything("Base", 390_000_000, "CC-BY-NC-4.0", "no"),
+    _depth_anything("Large", 1_341_000_000, "CC-BY-NC-4.0", "no"),
+    PublishedWeights(
+        name="depth-pro",
+        purpose="metric depth with focal length",
+        hub_id="apple/DepthPro-hf",
+        revision=None,
+        files=("config.json", "model.safetensors"),
+        size_bytes=1_904_000_000,
+        licence="Apple ML Research Model (apple-amlr)",
+        gated=False,
+        commercial="no",
+        remark='For research only, so no preset uses it: depth.estimator = "depth_pro" in a config file does.',
     ),
     *_SEGMENTATION,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -21,7 +22,6 @@ from pixal3d_scene.errors import BackendMissing, InputError
 from pixal3d_scene.frontend import grounding_dino, owlv2, sam2, sam3
 from pixal3d_scene.frontend.grounding_dino import GroundingDino
 from pixal3d_scene.frontend.mask_grid import GridSettings
-from pixal3d_scene.frontend.network_kinds import LOADERS, kind_of
 from pixal3d_scene.frontend.owlv2 import Owlv2
 from pixal3d_scene.frontend.prompts import Prompt, in_batches
 from pixal3d_scene.frontend.sam import Sam
@@ -30,7 +30,7 @@ from pixal3d_scene.frontend.sam3 import Sam3
 from pixal3d_scene.frontend.sam_checkpoint import load_sam, official_names
 from pixal3d_scene.frontend.torchvision_stand_in import batched_nms
 from pixal3d_scene.photo import Photo
-from pixal3d_scene.weights.pretrained import find_pretrained
+from pixal3d_scene.weights.network_folder import find_network
 
 CPU = torch.device("cpu")
 EVERYTHING = GridSettings(points=4, quality=0.0, stability=0.0, batch=5)
@@ -56,6 +56,10 @@ def photo() -> Photo:
     """Portrait, of odd size."""
     rgb = np.random.default_rng(0).integers(0, 255, (131, 97, 3), dtype=np.uint8)
     return Photo(rgb=rgb, file_name="photo.png", sha256="0")
+
+
+def model_type(folder: Path) -> str:
+    return json.loads((folder / "config.json").read_text())["model_type"]
 
 
 def answer(network: Any, photo: Photo) -> list[Any]:
@@ -103,7 +107,7 @@ def test_a_missing_and_an_extra_key_are_named(name: str, folders: dict[str, Path
 def test_the_hubs_video_folders_load_too(tmp_path: Path, photo: Photo) -> None:
     """The published SAM 2 and SAM 3 hold more networks than are used here."""
     two, three = tiny_networks.write_sam2_video(tmp_path / "two"), tiny_networks.write_sam3_video(tmp_path / "three")
-    assert (kind_of(two), kind_of(three)) == ("sam2", "sam3")
+    assert (model_type(two), model_type(three)) == ("sam2_video", "sam3_video")
     assert answer(NETWORKS["sam2"](two), photo)
     NETWORKS["sam3"](three)
 
@@ -305,31 +309,31 @@ def test_the_stand_in_suppresses_within_categories_only() -> None:
 def test_pickles_are_refused_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "sam_vit_b_01ec64.pth").write_bytes(b"pickle")
     with pytest.raises(InputError, match=r"sam_vit_b_01ec64\.pth is a pickle.*docs/weights\.md"):
-        find_pretrained(str(tmp_path), revision=None, setting="segment.sam", needs=["model.safetensors"])
-    with pytest.raises(InputError, match=r"segment\.sam\.weights names the file.*the folder"):
-        find_pretrained(str(tmp_path / "sam_vit_b_01ec64.pth"), revision=None, setting="segment.sam")
+        find_network(str(tmp_path), revision=None, needs=["model.safetensors"])
+    with pytest.raises(InputError, match=r"sam_vit_b_01ec64\.pth is a file.*the folder"):
+        find_network(str(tmp_path / "sam_vit_b_01ec64.pth"), revision=None)
 
 
 def test_an_incomplete_folder_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(BackendMissing, match=r"has no model\.safetensors.*segment\.sam2\.weights"):
-        find_pretrained(str(tmp_path), revision=None, setting="segment.sam2")
+    with pytest.raises(BackendMissing, match=r"model\.safetensors is missing"):
+        find_network(str(tmp_path), revision=None)
 
 
 @pytest.mark.parametrize("name", ["sam3", "grounding_dino", "owlv2"])
 def test_a_network_without_its_words_is_refused(name: str, folders: dict[str, Path], tmp_path: Path) -> None:
     """transformers would make up a tokenizer that knows no word, and every label would be the same."""
     folder = Path(shutil.copytree(folders[name], tmp_path / "copy"))
-    find_pretrained(str(folder), revision=None, setting="segment.x", with_words=True)
+    find_network(str(folder), revision=None, with_words=True)
     vocabulary = folder / "tokenizer.json"
     vocabulary.write_text(vocabulary.read_text()[:100])
-    with pytest.raises(InputError, match=r"tokenizer of the .* cannot be loaded"):
+    with pytest.raises(InputError, match="vocabulary that cannot be read"):
         NETWORKS[name](folder)
     vocabulary.unlink()
     with pytest.raises(InputError, match="has no vocabulary"):
         NETWORKS[name](folder)
-    with pytest.raises(BackendMissing, match=r"has no tokenizer\.json"):
-        find_pretrained(str(folder), revision=None, setting="segment.x", with_words=True)
+    with pytest.raises(BackendMissing, match=r"have no tokenizer\.json"):
+        find_network(str(folder), revision=None, with_words=True)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -337,10 +341,3 @@ def test_the_folder_of_another_network_is_refused(name: str, folders: dict[str, 
     for other in sorted(set(NETWORKS) - {name}):
         with pytest.raises(InputError, match=re.escape(str(folders[other]))):
             NETWORKS[name](folders[other])
-
-
-def test_kinds_are_read_from_the_description(folders: dict[str, Path], tmp_path: Path) -> None:
-    kinds = {name: kind_of(folder) for name, folder in folders.items()}
-    assert kinds == {"sam": None, "sam2": "sam2", "sam3": "sam3", "grounding_dino": "grounding-dino", "owlv2": "owlv2"}
-    assert kind_of(tmp_path) is None
-    assert set(LOADERS) == {"sam", "sam2", "sam3", "grounding-dino", "owlv2"}
