@@ -39,6 +39,9 @@ def randomised(network: nn.Module, *, seed: int, scale: float) -> nn.Module:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
+        for name, buffer in network.named_buffers():
+            if "positional" in name:  # random frequencies that are stored with the weights
+                buffer.copy_(torch.randn(buffer.shape, generator=generator))
     return network.eval()
 
 

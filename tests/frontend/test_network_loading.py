@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -278,6 +279,17 @@ def test_the_published_size_follows_from_the_tensors() -> None:
     attention = [m.transformer.layers[0].self_attn.num_heads for m in (ours.mask_decoder, official.mask_decoder)]
     assert attention[0] == attention[1]
     assert sum(p.numel() for p in ours.parameters()) == pytest.approx(93.7e6, rel=0.01)
+
+
+def test_the_conversion_in_the_docs_works(tmp_path: Path, photo: Photo) -> None:
+    """docs/weights.md, typed as it stands there, beside a .pth as the official ones are."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "weights.md").read_text()
+    (program,) = re.findall(r'mkdir -p sam && python -c "\n(.*?)"\n```', page, flags=re.S)
+    torch.save(tiny_networks.sam1_state(), tmp_path / "sam_vit_h_4b8939.pth")
+    (tmp_path / "sam").mkdir()
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    tiny_networks.write_sam(tmp_path / "direct")
+    assert answer(NETWORKS["sam"](tmp_path / "sam"), photo) == answer(NETWORKS["sam"](tmp_path / "direct"), photo)
 
 
 def test_what_is_no_sam_says_so(tmp_path: Path) -> None:
