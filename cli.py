@@ -80,6 +80,15 @@ def run(
     photos: PhotosArgument,
     out: RunsOption = None,
     masks: Annotated[Path | None, typer.Option(help="Label map of the photo (PNG).", rich_help_panel=_INPUT)] = None,
+    prompts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--points", "--boxes", help="JSON of the objects to segment, by points or boxes.", rich_help_panel=_INPUT
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help='Words to look for: "sofa,floor lamp".', rich_help_panel=_INPUT)
+    ] = None,
     depth: Annotated[
         Path | None, typer.Option(help="Depth: PNG in mm, NPY or NPZ (key depth) in m.", rich_help_panel=_INPUT)
     ] = None,
@@ -94,6 +103,7 @@ def run(
         float | None, typer.Option(help="Height of the camera above the floor in m.", rich_help_panel=_INPUT)
     ] = None,
     preset: Annotated[str, typer.Option(help="Which models.")] = "embedded",
+    segmenter: Annotated[str | None, typer.Option(help="regions, sam, sam2 or sam3.", show_default=False)] = None,
     quality: Annotated[Quality, typer.Option(help="Steps and resolution.")] = Quality.standard,
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", show_default=False)] = None,
@@ -123,15 +133,32 @@ def run(
         from pipelines.given_files import GivenFiles
         from pipelines.room import plan_room
         from pixal3d_scene.errors import InputError
+        from pixal3d_scene.frontend.vocabulary import parse_labels
 
-        settings = _settings(preset, quality, config, seed, device, max_megapixels, complete, share_duplicates)
+        settings = _settings(
+            preset, quality, config,
+            {
+                "seed": seed,
+                "device": device,
+                "photo.max_megapixels": max_megapixels,
+                "segment.segmenter": segmenter,
+                "segment.labels": None if labels is None else parse_labels(labels),
+                "complete.completer": "inpaint" if complete else None,
+                "layout.share_duplicates": share_duplicates or None,
+            },
+        )  # fmt: skip
         found = find_photos(photos)
         for path in find_unread(photos):
             remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
         folders = run_folders(found, out)
-        if len(found) > 1 and (masks or depth or camera):
-            raise InputError("--masks, --depth and --camera belong to one photo; run the photos one by one.")
-        given = GivenFiles(masks=masks, depth=depth, camera=camera, fov_deg=fov, camera_height_m=camera_height)
+        if len(found) > 1 and (masks or prompts or depth or camera):
+            raise InputError(
+                "--masks, --points, --boxes, --depth and --camera belong to one photo; run the photos one by one."
+            )
+        given = GivenFiles(
+            masks=masks, prompts=tuple(prompts or ()), depth=depth, camera=camera, fov_deg=fov,
+            camera_height_m=camera_height,
+        )  # fmt: skip
         if dry_run:
             again = redo.value if redo else None
             plans = [plan_room(p, f, settings, given, redo=again) for p, f in zip(found, folders, strict=True)]
@@ -179,7 +206,7 @@ def check(
         from pipelines.given_files import GivenFiles
         from pixal3d_scene.errors import InputError
 
-        settings = _settings("embedded", Quality.standard, config, max_megapixels=max_megapixels)
+        settings = _settings("embedded", Quality.standard, config, {"photo.max_megapixels": max_megapixels})
         found = find_photos(photos)
         if len(found) > 1 and (masks or camera):
             raise InputError("--masks and --camera belong to one photo; check the photos one by one.")
@@ -287,28 +314,19 @@ app.add_typer(models_app, name="models")
 
 
 def _settings(
-    preset: str,
-    quality: Quality,
-    config: Path | None = None,
-    seed: int | None = None,
-    device: str | None = None,
-    max_megapixels: float | None = None,
-    complete: bool = False,
-    share_duplicates: bool = False,
+    preset: str, quality: Quality, config: Path | None = None, flags: dict[str, Any] | None = None
 ) -> Settings:
+    """flags: by the setting's dotted name; None where the flag was not given."""
     from pixal3d_scene.settings import resolve_settings
 
     overrides: dict[str, Any] = {}
-    if seed is not None:
-        overrides["seed"] = seed
-    if device is not None:
-        overrides["device"] = device
-    if max_megapixels is not None:
-        overrides["photo"] = {"max_megapixels": max_megapixels}
-    if complete:
-        overrides["complete"] = {"completer": "inpaint"}
-    if share_duplicates:
-        overrides["layout"] = {"share_duplicates": True}
+    for name, value in (flags or {}).items():
+        if value is not None:
+            *tables, key = name.split(".")
+            table = overrides
+            for part in tables:
+                table = table.setdefault(part, {})
+            table[key] = value
     return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
 
 

@@ -14,6 +14,8 @@ from pixal3d_scene.frontend.given import GivenDepth, GivenMasks
 from pixal3d_scene.frontend.given_camera import read_camera
 from pixal3d_scene.frontend.given_depth import read_depth
 from pixal3d_scene.frontend.given_masks import read_masks
+from pixal3d_scene.frontend.given_prompts import moved_prompts, read_prompts
+from pixal3d_scene.frontend.prompts import Prompt
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
 from pixal3d_scene.frontend.rectify import Rectification
 from pixal3d_scene.photo import Photo, reduce_photo
@@ -25,6 +27,7 @@ class GivenFiles:
     """Paths and numbers as the user gave them; None where nothing was given."""
 
     masks: Path | None = None
+    prompts: tuple[Path, ...] = ()
     depth: Path | None = None
     camera: Path | None = None
     fov_deg: float | None = None
@@ -36,12 +39,13 @@ class Given:
     """What takes the place of a model (None where nothing does), and what is known of the camera.
 
     photo: the one to work on, without lens distortion and no larger than the settings say; `known` belongs to it.
-    undistorted: at the size of the file, None where the lens has no distortion.
+    undistorted: at the size of the file, None where the lens has no distortion. prompts: in pixels of `photo`.
     """
 
     photo: Photo
     undistorted: Photo | None
     segmenter: Segmenter | None
+    prompts: tuple[Prompt, ...]
     depth: DepthEstimator | None
     known: KnownView
     notes: tuple[str, ...]
@@ -62,6 +66,9 @@ def read_given(files: GivenFiles, photo: Photo, settings: Settings) -> Given:
         rectification = given_camera.rectification
         notes = (*given_camera.notes, *_overruled(files, pose_known=pose_known))
     segmenter = depth = None
+    if files.masks is not None and files.prompts:
+        raise InputError("--masks already says where the objects are; leave --points and --boxes out, or the masks.")
+    prompts = read_prompts(files.prompts, photo.size_px)
     if files.masks is not None:
         read_masks(files.masks, photo.size_px)
         segmenter = GivenMasks(files.masks, rectification=rectification)
@@ -81,7 +88,15 @@ def read_given(files: GivenFiles, photo: Photo, settings: Settings) -> Given:
         horizontal_fov_deg=files.fov_deg,
         camera_height_m=files.camera_height_m,
     )
-    return Given(photo=to_work_on, undistorted=undistorted, segmenter=segmenter, depth=depth, known=known, notes=notes)
+    return Given(
+        photo=to_work_on,
+        undistorted=undistorted,
+        segmenter=segmenter,
+        prompts=moved_prompts(prompts, to_work_on, rectification),
+        depth=depth,
+        known=known,
+        notes=notes,
+    )
 
 
 def _undistorted(photo: Photo, rectification: Rectification) -> Photo:

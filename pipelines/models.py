@@ -21,7 +21,7 @@ from pixal3d_scene.weights.digest import computed_digest, promised_digest
 from pixal3d_scene.weights.fetch import fetch_weights
 from pixal3d_scene.weights.location import WeightsFolder, find_weights, own_cache
 from pixal3d_scene.weights.registry import REGISTRY, PublishedWeights, published
-from pixal3d_scene.weights.transformers_folder import CLASSES, load_transformers
+from pixal3d_scene.weights.transformers_folder import CLASSES, load_any
 
 _PIPELINE_FILES = ("pipeline.json", "pipeline_mv.json")
 
@@ -106,10 +106,7 @@ def check(reference: str, *, revision: str | None = None) -> list[FileCheck]:
     wanted = [entry.follows] if entry and entry.follows else _PIPELINE_FILES
     pipelines = [found.path / name for name in wanted if name and (found.path / name).is_file()]
     if not pipelines:
-        kind = _model_type(found.path)
-        if kind in CLASSES and CLASSES[kind] != "DINOv3ViTModel":
-            return [_checked_transformers(entry.name if entry else kind, found.path, CLASSES[kind], entry)]
-        return [_checked_image_encoder(lambda: find_image_encoder(found.path, str(found.path)))]
+        return [_checked_alone(found.path, entry)]
     checks = []
     for pipeline in pipelines:
         for role, stem in stems_of_roles(pipeline).items():
@@ -144,7 +141,35 @@ def _model_type(folder: Path) -> str | None:
         return None
 
 
-def _checked_transformers(name: str, folder: Path, class_name: str, entry: PublishedWeights | None) -> FileCheck:
+def _checked_alone(folder: Path, entry: PublishedWeights | None) -> FileCheck:
+    """A folder with one network: the image encoder of the generator, or one of the front-end."""
+    kind = _model_type(folder)
+    name = entry.name if entry else str(kind)
+    if kind == "sam" or (kind is None and _is_official_sam(folder)):
+        return _checked_network(name if entry else "sam", folder, entry, _load_sam)
+    if name.startswith("dinov3") or (entry is None and kind not in CLASSES):
+        return _checked_image_encoder(lambda: find_image_encoder(folder, str(folder)))
+    return _checked_network(
+        name, folder, entry, partial(load_any, CLASSES.get(str(kind), ""), what=f"The network {name}")
+    )
+
+
+def _is_official_sam(folder: Path) -> bool:
+    from pixal3d_scene.frontend.sam_checkpoint import is_official_sam
+
+    return is_official_sam(folder)
+
+
+def _load_sam(folder: Path) -> object:
+    from pixal3d_scene.frontend.sam_checkpoint import load_sam
+
+    return load_sam(folder / "model.safetensors")
+
+
+def _checked_network(
+    name: str, folder: Path, entry: PublishedWeights | None, load: Callable[[Path], object]
+) -> FileCheck:
+    """A network of the front-end in a folder of its own."""
     missing = [file for file in (entry.files if entry else ("model.safetensors",)) if not (folder / file).is_file()]
     if missing:
         return FileCheck(name=name, state="missing", remark=f"{folder} lacks {', '.join(missing)}; fetch it again.")
@@ -153,7 +178,7 @@ def _checked_transformers(name: str, folder: Path, class_name: str, entry: Publi
     if (promised := promised_digest(weights)) not in (None, digest):
         return _damaged(name, digest, promised)
     try:
-        load_transformers(class_name, folder, what=f"The network {name}")
+        load(folder)
     except SceneError as error:
         return FileCheck(name=name, state="wrong", sha256=digest, remark=str(error))
     return FileCheck(name=name, state="ok", sha256=digest, remark=str(weights))

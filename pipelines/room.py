@@ -34,7 +34,7 @@ from .check import assess_given
 from .full_size import depth_at_full_size, label_map_at_full_size
 from .given_files import Given, GivenFiles, read_given
 
-_VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch")
+_VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch", "transformers", "segment-anything")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def run_room(
         raise InputError("--redo makes a stage again for all objects and --only for some; give one of them.")
     given = _read(photo_path, settings, given_files or GivenFiles())
     photo = given.photo
-    models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
+    models = load_models(settings, segmenter=given.segmenter, depth=given.depth, prompts=given.prompts)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
     with folder.locked():
@@ -92,7 +92,7 @@ def plan_room(
     """What `run_room` would do, as plain facts; writes nothing."""
     given = _read(photo_path, settings, given_files)
     photo = given.photo
-    models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
+    models = load_models(settings, segmenter=given.segmenter, depth=given.depth, prompts=given.prompts)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
     if redo is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from .errors import BackendMissing, InputError
 from .frontend.completer import Completer
+from .frontend.prompts import Prompt
 from .frontend.protocols import DepthEstimator, Segmenter
 from .generator.protocol import ObjectGenerator
 from .settings import Settings
@@ -31,7 +33,22 @@ class Models:
 def _regions(settings: Settings) -> Segmenter:
     from .frontend.regions import RegionsSegmenter
 
-    return RegionsSegmenter(max_objects=settings.segment.max_objects, min_area_share=settings.segment.min_area_share)
+    if settings.segment.labels:
+        raise InputError("--labels needs a segmenter that knows words; regions does not: add --segmenter sam2 or sam3.")
+    chosen = settings.segment
+    return RegionsSegmenter(max_objects=chosen.max_objects or 12, min_area_share=chosen.min_area_share or 0.003)
+
+
+def _networks(settings: Settings) -> Segmenter:
+    from .frontend.network_choice import network_segmenter
+
+    return network_segmenter(settings)
+
+
+def _prompted(settings: Settings, prompts: Sequence[Prompt]) -> Segmenter:
+    from .frontend.network_choice import prompted_segmenter
+
+    return prompted_segmenter(settings, prompts)
 
 
 def _room_geometry(settings: Settings) -> DepthEstimator:
@@ -98,7 +115,12 @@ def _no_completer(settings: Settings) -> None:
     del settings
 
 
-SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {"regions": _regions}
+SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {
+    "regions": _regions,
+    "sam": _networks,
+    "sam2": _networks,
+    "sam3": _networks,
+}
 DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {
     "room_geometry": _room_geometry,
     "depth_anything": _depth_anything,
@@ -109,11 +131,16 @@ GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {"lift": _lift, "
 
 
 def load_models(
-    settings: Settings, *, segmenter: Segmenter | None = None, depth: DepthEstimator | None = None
+    settings: Settings,
+    *,
+    segmenter: Segmenter | None = None,
+    depth: DepthEstimator | None = None,
+    prompts: Sequence[Prompt] = (),
 ) -> Models:
     """The parts that `settings` names; a segmenter or depth that the caller brings takes the named one's place.
 
-    Raises InputError for an unknown name, BackendMissing where a part cannot run on this machine.
+    prompts: the objects that the named segmenter is to find, instead of looking for them itself. Raises InputError
+    for an unknown name, BackendMissing where a part cannot run on this machine.
     """
     missing: list[str] = []
 
@@ -124,7 +151,8 @@ def load_models(
             missing.append(str(error))
             return None
 
-    found_segmenter = segmenter or made(_choose(SEGMENTERS, settings.segment.segmenter, "segmenter"))
+    named = _choose(SEGMENTERS, settings.segment.segmenter, "segmenter")
+    found_segmenter = segmenter or made(partial(_prompted, prompts=prompts) if prompts else named)
     found_depth = depth or made(_choose(DEPTH_ESTIMATORS, settings.depth.estimator, "depth estimator"))
     generator = made(_choose(GENERATORS, settings.generate.generator, "generator"))
     completer = made(_choose(COMPLETERS, settings.complete.completer, "completer"))

@@ -27,10 +27,57 @@ class PhotoSettings(_Tree):
     allow_panorama: bool = Field(False, description="Take a panorama as if one plain camera had seen it.")
 
 
+class NetworkSettings(_Tree):
+    weights: str = Field(description="Folder, or hub id of fetched weights.")
+    revision: str | None = Field(None, description="Commit of the hub id; needed where several were fetched.")
+
+
+class SamSettings(NetworkSettings):
+    weights: str = Field("facebook/sam-vit-huge", description="Folder with model.safetensors, or hub id.")
+
+
+class Sam2Settings(NetworkSettings):
+    weights: str = Field("facebook/sam2.1-hiera-large", description="Folder, or hub id of fetched weights.")
+
+
+class Sam3Settings(NetworkSettings):
+    weights: str = Field("facebook/sam3", description="Folder, or hub id of fetched weights.")
+    threshold: float = Field(0.5, gt=0, lt=1, description="Least score of a mask.")
+
+
+class GroundingDinoSettings(NetworkSettings):
+    weights: str = Field("IDEA-Research/grounding-dino-base", description="Folder, or hub id of fetched weights.")
+    threshold: float = Field(0.3, gt=0, lt=1, description="Least score of a box.")
+
+
+class Owlv2Settings(NetworkSettings):
+    weights: str = Field("google/owlv2-base-patch16-ensemble", description="Folder, or hub id of fetched weights.")
+    threshold: float = Field(0.2, gt=0, lt=1, description="Least score of a box.")
+
+
 class SegmentSettings(_Tree):
-    segmenter: str = Field("regions", description="Name of the segmenter.")
-    max_objects: int = Field(12, ge=1, description="The most objects that an automatic segmenter returns.")
-    min_area_share: float = Field(0.003, gt=0, lt=1, description="Smaller regions are not objects.")
+    segmenter: str = Field("regions", description="Name of the segmenter: regions, sam, sam2 or sam3.")
+    max_objects: int | None = Field(None, ge=1, description="The most objects; else 12 by regions, 60 by networks.")
+    min_area_share: float | None = Field(
+        None, gt=0, lt=1, description="Smaller ones are no objects; else 0.003 by regions, 0.0003 by networks."
+    )
+    detector: Literal["grounding_dino", "owlv2", "none"] = Field(
+        "grounding_dino", description="What finds boxes by words for sam and sam2."
+    )
+    labels: tuple[str, ...] = Field((), description="Words to look for; else the built-in indoor words.")
+    automatic: bool = Field(False, description="sam and sam2 also segment a grid of points (always without detector).")
+    same_box_iou: float = Field(
+        0.7, gt=0, le=1, description="Boxes that overlap more are one thing, whatever the word."
+    )
+    grid_points: int = Field(32, ge=1, le=128, description="Points of the grid along each side.")
+    grid_quality: float = Field(0.88, ge=0, le=1, description="Least IoU that the network itself predicts.")
+    grid_stability: float = Field(0.95, ge=0, le=1, description="Least IoU of a mask with itself at other thresholds.")
+    prompt_batch: int = Field(64, ge=1, description="Points or boxes at once.")
+    sam: SamSettings = SamSettings()
+    sam2: Sam2Settings = Sam2Settings()
+    sam3: Sam3Settings = Sam3Settings()
+    grounding_dino: GroundingDinoSettings = GroundingDinoSettings()
+    owlv2: Owlv2Settings = Owlv2Settings()
 
 
 class DepthSettings(_Tree):

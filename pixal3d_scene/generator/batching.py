@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import torch
 
+from ..weights.device import free_memory
+
 Item = TypeVar("Item")
 
 
@@ -63,12 +65,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-
-
-def free_memory() -> None:
-    """Give cached GPU memory back, so that another shape of work finds room."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _next_batch(waiting: Sequence[int], tokens: Sequence[int], limit: BatchLimit) -> list[int]:

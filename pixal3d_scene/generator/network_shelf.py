@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from .batching import free_memory
+from ..weights.device import free_memory
 
 Network = TypeVar("Network", bound=nn.Module)
 

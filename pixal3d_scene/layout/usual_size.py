@@ -13,6 +13,8 @@ _LONGEST_SIDE_M = {
     "monitor": 0.6, "nightstand": 0.55, "oven": 0.85, "picture": 0.7, "pillow": 0.5, "plant": 0.8, "shelf": 1.0,
     "shelves": 1.6, "sink": 0.8, "sofa": 2.0, "stool": 0.5, "table": 1.4, "television": 1.1, "tv": 1.1,
     "vase": 0.3, "wardrobe": 2.1,
+    "basket": 0.45, "bathtub": 1.7, "bin": 0.5, "book": 0.25, "bowl": 0.25, "keyboard": 0.45, "microwave": 0.5,
+    "ottoman": 0.6, "piano": 1.5, "radiator": 1.0, "refrigerator": 1.7, "speaker": 0.35, "toilet": 0.7,
 }  # fmt: skip
 
 

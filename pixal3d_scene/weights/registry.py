@@ -87,6 +87,61 @@ def _checkpoint_files(pipeline: str, stems: tuple[str, ...]) -> tuple[str, ...]:
     return (pipeline, *(f"ckpts/{stem}{suffix}" for stem in stems for suffix in (".json", ".safetensors")))
 
 
+_NETWORK_FILES = ("config.json", "model.safetensors")
+_BERT_FILES = ("tokenizer.json", "tokenizer_config.json")
+_CLIP_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+_SAM_FAMILY = "segmentation by points and boxes"
+
+
+def _permissive(
+    name: str, purpose: str, hub_id: str, size_bytes: int, files: tuple[str, ...] = (), remark: str = ""
+) -> PublishedWeights:
+    """A network of the front-end under Apache-2.0, free to fetch."""
+    return PublishedWeights(
+        name=name,
+        purpose=purpose,
+        hub_id=hub_id,
+        revision=None,
+        files=(*_NETWORK_FILES, *files),
+        size_bytes=size_bytes,
+        licence="Apache-2.0",
+        gated=False,
+        commercial="yes",
+        remark=remark,
+    )
+
+
+_SEGMENTATION = (
+    _permissive("sam2", _SAM_FAMILY, "facebook/sam2.1-hiera-large", 898_000_000),
+    _permissive("sam2-tiny", _SAM_FAMILY, "facebook/sam2.1-hiera-tiny", 156_000_000),
+    _permissive("sam", _SAM_FAMILY, "facebook/sam-vit-huge", 2_564_000_000),
+    _permissive("sam-base", _SAM_FAMILY, "facebook/sam-vit-base", 375_000_000),
+    PublishedWeights(
+        name="sam3",
+        purpose="segmentation by words",
+        hub_id="facebook/sam3",
+        revision=None,
+        files=(*_NETWORK_FILES, "tokenizer.json", *_CLIP_FILES),
+        size_bytes=3_440_000_000,
+        licence="SAM License (Meta)",
+        gated=True,
+        commercial="ask",
+        remark="Its licence is Meta's own, with conditions of use: read it first. Never a default of this package.",
+    ),
+    _permissive(
+        "grounding-dino", "boxes by words", "IDEA-Research/grounding-dino-base", 930_000_000,
+        _BERT_FILES,
+    ),
+    _permissive(
+        "grounding-dino-tiny", "boxes by words", "IDEA-Research/grounding-dino-tiny", 690_000_000,
+        _BERT_FILES,
+    ),
+    _permissive("owlv2", "boxes by words", "google/owlv2-base-patch16-ensemble", 620_000_000, _CLIP_FILES),
+    _permissive(
+        "owlv2-large", "boxes by words", "google/owlv2-large-patch14-ensemble", 1_750_000_000, _CLIP_FILES
+    ),
+)  # fmt: skip
+
 _DEPTH_ANYTHING_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 
 
@@ -208,6 +263,7 @@ _ALL = (
         commercial="no",
         remark='For research only, so no preset uses it: depth.estimator = "depth_pro" in a config file does.',
     ),
+    *_SEGMENTATION,
 )
 
 REGISTRY: Mapping[str, PublishedWeights] = MappingProxyType({weights.name: weights for weights in _ALL})
