@@ -79,7 +79,8 @@ def run(
     out: RunsOption = None,
     masks: Annotated[Path | None, typer.Option(help="Label map of the photo (PNG).", rich_help_panel=_INPUT)] = None,
     depth: Annotated[
-        Path | None, typer.Option(help="Depth: PNG in mm, NPY or NPZ (key depth) in m.", rich_help_panel=_INPUT)
+        Path | None,
+        typer.Option(help="Depth: PNG in mm, NPY or NPZ (depth or points) in m.", rich_help_panel=_INPUT),
     ] = None,
     camera: Annotated[
         Path | None, typer.Option(help="Camera JSON: width, height, K, T_world_from_cam.", rich_help_panel=_INPUT)
@@ -89,6 +90,9 @@ def run(
     ] = None,
     camera_height: Annotated[
         float | None, typer.Option(help="Height of the camera above the floor in m.", rich_help_panel=_INPUT)
+    ] = None,
+    known_size: Annotated[
+        list[str] | None, typer.Option(help="Height of an object, such as chair_01=0.9m.", rich_help_panel=_INPUT)
     ] = None,
     preset: Annotated[str, typer.Option(help="Which models.")] = "embedded",
     quality: Annotated[Quality, typer.Option(help="Steps and resolution.")] = Quality.standard,
@@ -120,9 +124,14 @@ def run(
         for path in find_unread(photos):
             remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
         folders = run_folders(found, out)
-        if len(found) > 1 and (masks or depth or camera):
-            raise InputError("--masks, --depth and --camera belong to one photo; run the photos one by one.")
-        given = GivenFiles(masks=masks, depth=depth, camera=camera, fov_deg=fov, camera_height_m=camera_height)
+        if len(found) > 1 and (masks or depth or camera or known_size):
+            raise InputError(
+                "--masks, --depth, --camera and --known-size belong to one photo; run the photos one by one."
+            )
+        given = GivenFiles(
+            masks=masks, depth=depth, camera=camera, fov_deg=fov, camera_height_m=camera_height,
+            known_sizes=tuple(known_size or ()),
+        )  # fmt: skip
         if dry_run:
             again = redo.value if redo else None
             plans = [plan_room(p, f, settings, given, redo=again) for p, f in zip(found, folders, strict=True)]

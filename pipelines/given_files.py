@@ -11,6 +11,7 @@ from pixal3d_scene.frontend.given import GivenDepth, GivenMasks
 from pixal3d_scene.frontend.given_camera import read_camera
 from pixal3d_scene.frontend.given_depth import read_depth
 from pixal3d_scene.frontend.given_masks import read_masks
+from pixal3d_scene.frontend.known_size import parse_known_size
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
 from pixal3d_scene.photo import Photo
 from pixal3d_scene.settings import DepthSettings
@@ -25,6 +26,7 @@ class GivenFiles:
     camera: Path | None = None
     fov_deg: float | None = None
     camera_height_m: float | None = None
+    known_sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
         pose_known=pose_known,
         horizontal_fov_deg=files.fov_deg,
         camera_height_m=files.camera_height_m,
+        sizes=tuple(parse_known_size(text) for text in files.known_sizes),
     )
     return Given(segmenter=segmenter, depth=depth, known=known, notes=notes)
 
