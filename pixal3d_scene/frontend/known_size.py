@@ -26,8 +26,8 @@ _UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, None: 1.0}
 _SMALLEST_M, _LARGEST_M = 0.005, 20.0
 _TOLERANCE = 0.1  # relative, beyond which two known numbers do not agree
 _FEWEST_PX = 40
-_STANDS_SHARE = 0.12  # of its height: so near the floor an object's lowest point is the floor itself
-_ENDS, _ENDS_IN_NOISE = 0.5, 2.5  # percentiles that count as the lowest and the highest point
+_STANDS_SHARE = 0.15  # of its height: so near the floor an object's lowest point is the floor itself
+_ENDS, _ENDS_IN_NOISE = 0.5, 1.0  # percentiles that count as the lowest and the highest point
 _QUIET_SHARE, _MOST_WINDOW_PX = 0.003, 9
 
 
