@@ -57,11 +57,12 @@ def main() -> None:
         arguments.json.write_text(json.dumps([asdict(t) for t in trials], indent=1))
 
 
-HEADER = (
-    "| disturbance | gravity, deg: median, worst | within 1 deg | camera height, cm: median, worst | floor, cm: median, "
-    "worst | floor within 2 cm | walls found | wall normal, deg | wall, cm | flying found | true lost | scale error "
-    "before, after known size |\n|" + "---|" * 12
-)
+_COLUMNS = (
+    "disturbance", "gravity, deg: median, worst", "within 1 deg", "camera height, cm: median, worst",
+    "floor, cm: median, worst", "floor within 2 cm", "walls found", "wall normal, deg", "wall, cm", "flying found",
+    "true lost", "scale error before, after known size",
+)  # fmt: skip
+HEADER = "| " + " | ".join(_COLUMNS) + " |\n|" + "---|" * len(_COLUMNS)
 
 
 def row(name: str, trials: list[DepthTrial]) -> str:

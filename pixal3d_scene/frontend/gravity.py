@@ -170,7 +170,8 @@ def _first_height(surfels: Surfels, up: Float[np.ndarray, "3"], is_floor: Bool[n
 def _plane_evidence(
     surfels: Surfels, plane: SeenPlane, up: Float[np.ndarray, "3"], smooth: float, size_px: tuple[int, int]
 ) -> _Evidence:
-    m, covariance = fit_plane(surfels.where(plane.on), smooth, size_px)
+    pieces = surfels.where(plane.on)
+    m, covariance = fit_plane(pieces.points_cam, pieces, smooth, size_px)
     length = float(np.linalg.norm(m))
     normal = m / length
     if plane.kind == "walls":

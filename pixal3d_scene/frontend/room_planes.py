@@ -132,10 +132,14 @@ def _kernel(surfels: Surfels, smooth: float, size_px: tuple[int, int]) -> Float[
     return np.asarray(smooth**2 * near + np.diag(surfels.sigma**2 + (0.2 * smooth) ** 2))
 
 
-def fit_plane(surfels: Surfels, smooth: float, size_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """m of the plane m . p = -1 through the pieces, by generalised least squares, and its covariance."""
-    weight = np.linalg.inv(_kernel(surfels, smooth, size_px))
-    points = surfels.points_cam
+def fit_plane(
+    points: Float[np.ndarray, "n k"], pieces: Surfels, smooth: float, size_px: tuple[int, int]
+) -> tuple[Float[np.ndarray, "k"], Float[np.ndarray, "k k"]]:
+    """m of the plane m . p = -1 through points of the pieces, by generalised least squares, and its covariance.
+
+    points: relative to the camera, in any axes; with k = 2, in plan, the plane is upright.
+    """
+    weight = np.linalg.inv(_kernel(pieces, smooth, size_px))
     covariance = np.linalg.inv(points.T @ weight @ points)
     return -covariance @ (points.T @ weight @ np.ones(len(points))), covariance
 

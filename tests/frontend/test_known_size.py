@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from painted_room import camera_in_room, furniture, painted_room
 from rendered_scene import RenderedScene
+from room_on_disk import write_room_on_disk
+from typer.testing import CliRunner
 
+from cli import app
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.frontend.known_size import at_known_sizes, measure_height, parse_known_size
 from pixal3d_scene.frontend.protocols import KnownSize
@@ -109,3 +114,29 @@ def test_unknown_names_and_cut_objects_are_refused(scene: RenderedScene) -> None
 
 def test_without_sizes_nothing_changes(scene: RenderedScene) -> None:
     assert at_known_sizes(scene.depth, scene.instances, []) is scene.depth
+
+
+@pytest.mark.slow
+def test_on_the_command_line_a_changed_size_redoes_what_hangs_on_it(tmp_path: Path) -> None:
+    room = write_room_on_disk(tmp_path)
+    arguments = ["run", str(room.photo), "-o", str(tmp_path / "out"), *room.given, "--quality", "draft"]
+
+    def invoke(*more: str):  # type: ignore[no-untyped-def]
+        return CliRunner().invoke(app, [*arguments, *more])
+
+    assert invoke("--known-size", "object_09=1.8m").exit_code == 0
+    facts = json.loads((tmp_path / "out/scene.json").read_text())
+    heights_m = {o["name"]: o["size_m"][1] for o in facts["objects"]}
+    assert heights_m["object_09"] == pytest.approx(1.8, rel=0.05)
+    assert heights_m["object_03"] == pytest.approx(1.2, rel=0.08)  # everything is twice as large as the file says
+    assert facts["camera"]["T_world_from_cam"][1][3] == pytest.approx(
+        2 * room.scene.depth.camera.centre_world[1], rel=0.02
+    )
+    assert any("scaled by" in n for n in json.loads((tmp_path / "out/report.json").read_text())["notes"])
+    plan = json.loads(invoke("--known-size", "object_09=0.9m", "--dry-run", "--json").stdout)
+    kept = {stage for stage, what in plan["stages"].items() if what == "keep"}
+    assert kept == {"segment", "depth"}
+    unknown = invoke("--known-size", "sofa_01=0.9m")
+    assert unknown.exit_code == 2
+    assert "object_03, object_07, object_09" in unknown.output
+    assert invoke("--known-size", "object_09").exit_code == 2
