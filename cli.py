@@ -90,7 +90,8 @@ def run(
         str | None, typer.Option(help='Words to look for: "sofa,floor lamp".', rich_help_panel=_INPUT)
     ] = None,
     depth: Annotated[
-        Path | None, typer.Option(help="Depth: PNG in mm, NPY or NPZ (key depth) in m.", rich_help_panel=_INPUT)
+        Path | None,
+        typer.Option(help="Depth: PNG in mm, NPY or NPZ (depth or points) in m.", rich_help_panel=_INPUT),
     ] = None,
     camera: Annotated[
         Path | None,
@@ -101,6 +102,9 @@ def run(
     ] = None,
     camera_height: Annotated[
         float | None, typer.Option(help="Height of the camera above the floor in m.", rich_help_panel=_INPUT)
+    ] = None,
+    known_size: Annotated[
+        list[str] | None, typer.Option(help="Height of an object, such as chair_01=0.9m.", rich_help_panel=_INPUT)
     ] = None,
     preset: Annotated[str, typer.Option(help="Which models.")] = "embedded",
     segmenter: Annotated[str | None, typer.Option(help="regions, sam, sam2 or sam3.", show_default=False)] = None,
@@ -151,13 +155,14 @@ def run(
         for path in find_unread(photos):
             remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
         folders = run_folders(found, out)
-        if len(found) > 1 and (masks or prompts or depth or camera):
+        if len(found) > 1 and (masks or prompts or depth or camera or known_size):
             raise InputError(
-                "--masks, --points, --boxes, --depth and --camera belong to one photo; run the photos one by one."
+                "--masks, --points, --boxes, --depth, --camera and --known-size belong to one photo; run the photos "
+                "one by one."
             )
         given = GivenFiles(
             masks=masks, prompts=tuple(prompts or ()), depth=depth, camera=camera, fov_deg=fov,
-            camera_height_m=camera_height,
+            camera_height_m=camera_height, known_sizes=tuple(known_size or ()),
         )  # fmt: skip
         if dry_run:
             again = redo.value if redo else None

@@ -17,6 +17,7 @@ from .completion import paint_hidden_parts, with_painted_parts
 from .crop import CropVolume, plan_crops
 from .depth import Depth
 from .errors import StageFailed
+from .frontend.known_size import at_known_sizes
 from .frontend.protocols import KnownView
 from .generator.box import box_asset
 from .generator.protocol import object_seed
@@ -100,6 +101,7 @@ def reconstruct(
     """
     known, progress, store = known or KnownView(), progress or Silent(), store or Recompute()
     instances, depth = look(photo, models, known, progress, store)
+    depth = at_known_sizes(depth, instances, known.sizes, stated_camera_height_m=known.camera_height_m)
     room = fit_room(depth, instances)
     crop = settings.crop
     volumes = plan_crops(photo, instances, depth, size_px=crop.size_px, margin=crop.margin, mode=crop.mode)
@@ -261,6 +263,7 @@ def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownVie
         "generate": [
             generator.name, generator.revision, models.fallback.revision, settings.crop.model_dump(),
             settings.generate.model_dump(), settings.seed, settings.device,
+            [[size.name, size.height_m] for size in known.sizes],
         ],
         "place": [code_revision("layout/*.py"), settings.layout.model_dump()],
         "export": [code_revision("export/*.py", "review/*.py"), settings.export.model_dump(), photo.file_name],
