@@ -138,11 +138,7 @@ def test_random_bytes_are_refused(tmp_path: Path, data: bytes) -> None:
 
 def test_lens_distortion_makes_a_pinhole_of_the_same_pose(tmp_path: Path) -> None:
     plain = read_camera(write(tmp_path), SIZE)
-    content = json.loads((tmp_path / "c.json").read_text()) | {
-        "distortion": {"model": "opencv", "k1": -0.1, "p1": 0.001}
-    }
-    (tmp_path / "c.json").write_text(json.dumps(content))
-    read = read_camera(tmp_path / "c.json", SIZE)
+    read = read_camera(write(tmp_path, distortion={"model": "opencv", "k1": -0.1, "p1": 0.001}), SIZE)
     assert plain.rectification is None
     assert read.rectification is not None
     np.testing.assert_array_equal(read.rectification.lens.K, plain.camera.K)
