@@ -94,6 +94,8 @@ FAMILIES = {
 )
 def test_every_family_runs_offline(family: str, photo: Path, weights: dict[str, Path], tmp_path: Path) -> None:
     segment, labels = FAMILIES[family]
+    if family == "sam":
+        weights = {**weights, "sam": tiny_networks.write_sam_for_grids(tmp_path / "sam")}
     options = config(tmp_path, weights, **segment, max_objects=2)
     result = invoke("run", str(photo), "-o", str(tmp_path / "run"), *options, *([] if "object" in labels else LABELS))
     assert result.exit_code == 0, result.output
