@@ -18,6 +18,7 @@ from cli_output import (
     JsonOption,
     QuietOption,
     VerboseOption,
+    print_checks,
     print_json,
     print_objects,
     print_plans,
@@ -89,16 +90,21 @@ def run(
         str | None, typer.Option(help='Words to look for: "sofa,floor lamp".', rich_help_panel=_INPUT)
     ] = None,
     depth: Annotated[
-        Path | None, typer.Option(help="Depth: PNG in mm, NPY or NPZ (key depth) in m.", rich_help_panel=_INPUT)
+        Path | None,
+        typer.Option(help="Depth: PNG in mm, NPY or NPZ (depth or points) in m.", rich_help_panel=_INPUT),
     ] = None,
     camera: Annotated[
-        Path | None, typer.Option(help="Camera JSON: width, height, K, T_world_from_cam.", rich_help_panel=_INPUT)
+        Path | None,
+        typer.Option(help="Camera JSON: width, height, K, pose, distortion.", rich_help_panel=_INPUT),
     ] = None,
     fov: Annotated[
         float | None, typer.Option(help="Horizontal field of view in degrees.", rich_help_panel=_INPUT)
     ] = None,
     camera_height: Annotated[
         float | None, typer.Option(help="Height of the camera above the floor in m.", rich_help_panel=_INPUT)
+    ] = None,
+    known_size: Annotated[
+        list[str] | None, typer.Option(help="Height of an object, such as chair_01=0.9m.", rich_help_panel=_INPUT)
     ] = None,
     preset: Annotated[str, typer.Option(help="Which models.")] = "embedded",
     segmenter: Annotated[str | None, typer.Option(help="regions, sam, sam2 or sam3.", show_default=False)] = None,
@@ -109,6 +115,9 @@ def run(
     max_megapixels: Annotated[float | None, typer.Option(help="Refuse larger photos.", show_default=False)] = None,
     complete: Annotated[
         bool, typer.Option("--complete", help="Paint what others hide of an object before it is generated.")
+    ] = False,
+    share_duplicates: Annotated[
+        bool, typer.Option("--share-duplicates", help="Equal objects (four equal chairs) share one mesh.")
     ] = False,
     redo: Annotated[
         Stage | None, typer.Option(help="Make this stage and those after it again.", rich_help_panel=_RESUME)
@@ -128,19 +137,32 @@ def run(
         from pipelines.given_files import GivenFiles
         from pipelines.room import plan_room
         from pixal3d_scene.errors import InputError
+        from pixal3d_scene.frontend.vocabulary import parse_labels
 
-        settings = _settings(preset, quality, config, seed, device, max_megapixels, segmenter, labels, complete)
+        settings = _settings(
+            preset, quality, config,
+            {
+                "seed": seed,
+                "device": device,
+                "photo.max_megapixels": max_megapixels,
+                "segment.segmenter": segmenter,
+                "segment.labels": None if labels is None else parse_labels(labels),
+                "complete.completer": "inpaint" if complete else None,
+                "layout.share_duplicates": share_duplicates or None,
+            },
+        )  # fmt: skip
         found = find_photos(photos)
         for path in find_unread(photos):
             remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
         folders = run_folders(found, out)
-        if len(found) > 1 and (masks or prompts or depth or camera):
+        if len(found) > 1 and (masks or prompts or depth or camera or known_size):
             raise InputError(
-                "--masks, --points, --boxes, --depth and --camera belong to one photo; run the photos one by one."
+                "--masks, --points, --boxes, --depth, --camera and --known-size belong to one photo; run the photos "
+                "one by one."
             )
         given = GivenFiles(
             masks=masks, prompts=tuple(prompts or ()), depth=depth, camera=camera, fov_deg=fov,
-            camera_height_m=camera_height,
+            camera_height_m=camera_height, known_sizes=tuple(known_size or ()),
         )  # fmt: skip
         if dry_run:
             again = redo.value if redo else None
@@ -167,6 +189,43 @@ def run(
             raise max(errors, key=exit_code)
         if any(r.fell_back for r in runs):
             raise typer.Exit(5)
+
+
+@app.command()
+def check(
+    photos: PhotosArgument,
+    masks: Annotated[Path | None, typer.Option(help="Label map of the photo (PNG).", rich_help_panel=_INPUT)] = None,
+    camera: Annotated[Path | None, typer.Option(help="Camera JSON, as for run.", rich_help_panel=_INPUT)] = None,
+    fov: Annotated[
+        float | None, typer.Option(help="Horizontal field of view in degrees.", rich_help_panel=_INPUT)
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    max_megapixels: Annotated[float | None, typer.Option(help="Refuse larger photos.", show_default=False)] = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Score photos from 0 to 100 before any time is spent on them; 75 and more is "go"."""
+    with exit_codes(verbose):
+        from pipelines.batch import find_photos
+        from pipelines.check import check_photos
+        from pipelines.given_files import GivenFiles
+        from pixal3d_scene.errors import InputError
+
+        settings = _settings("embedded", Quality.standard, config, {"photo.max_megapixels": max_megapixels})
+        found = find_photos(photos)
+        if len(found) > 1 and (masks or camera):
+            raise InputError("--masks and --camera belong to one photo; check the photos one by one.")
+        done = list(check_photos(found, settings, GivenFiles(masks=masks, camera=camera, fov_deg=fov)))
+        if as_json:
+            documents = [result.facts() for result in done]
+            print_json(documents[0] if found == photos[:1] else documents)
+        else:
+            print_checks(done)
+        for result in done:
+            if result.error is not None:
+                remark(f"{result.path}: {result.error}")
+        if any(result.error is not None for result in done):
+            raise typer.Exit(2)
 
 
 @app.command()
@@ -260,33 +319,19 @@ app.add_typer(models_app, name="models")
 
 
 def _settings(
-    preset: str,
-    quality: Quality,
-    config: Path | None = None,
-    seed: int | None = None,
-    device: str | None = None,
-    max_megapixels: float | None = None,
-    segmenter: str | None = None,
-    labels: str | None = None,
-    complete: bool = False,
+    preset: str, quality: Quality, config: Path | None = None, flags: dict[str, Any] | None = None
 ) -> Settings:
+    """flags: by the setting's dotted name; None where the flag was not given."""
     from pixal3d_scene.settings import resolve_settings
 
     overrides: dict[str, Any] = {}
-    if seed is not None:
-        overrides["seed"] = seed
-    if device is not None:
-        overrides["device"] = device
-    if max_megapixels is not None:
-        overrides["photo"] = {"max_megapixels": max_megapixels}
-    if segmenter is not None:
-        overrides["segment"] = {"segmenter": segmenter}
-    if labels is not None:
-        from pixal3d_scene.frontend.vocabulary import parse_labels
-
-        overrides["segment"] = {**overrides.get("segment", {}), "labels": parse_labels(labels)}
-    if complete:
-        overrides["complete"] = {"completer": "inpaint"}
+    for name, value in (flags or {}).items():
+        if value is not None:
+            *tables, key = name.split(".")
+            table = overrides
+            for part in tables:
+                table = table.setdefault(part, {})
+            table[key] = value
     return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
 
 

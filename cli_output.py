@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 if TYPE_CHECKING:
+    from pipelines.check import PhotoCheck
     from pipelines.room import RoomRun
     from pixal3d_scene.progress import Progress
 
@@ -101,6 +102,33 @@ def print_plans(plans: list[dict[str, Any]]) -> None:
         stages = ", ".join(f"{name}: {what}" for name, what in plan["stages"].items())
         say(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
         say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")
+
+
+def print_checks(checks: Sequence[PhotoCheck]) -> None:
+    """The parts of one photo, or one line for each of several."""
+    if len(checks) == 1 and checks[0].readiness is not None:
+        readiness = checks[0].readiness
+        rows = [
+            ["" if part.passed is None else "ok" if part.passed else "LOW", part.rule.name,
+             "not known" if part.measured is None else f"{part.measured:.3g} {part.rule.unit}", part.rule.condition,
+             "" if part.quality is None else f"{part.quality:.2f}", f"{part.rule.weight:.2f}"]
+            for part in readiness.parts
+        ]  # fmt: skip
+        print_table(["", "part", "measured", "condition", "quality", "weight"], rows)
+        say(f"\nscore {readiness.score:.0f} of 100: {'go' if readiness.go else 'not yet, 75 is go'}")
+        for sentence in readiness.advice:
+            say(f"- {sentence}")
+        for note in checks[0].notes:
+            remark(f"note: {note}")
+        return
+    rows = []
+    for check in checks:
+        if check.readiness is None:
+            rows.append([check.path.name, "", "not read", ""])
+            continue
+        low = ", ".join(part.rule.name for part in check.readiness.parts if part.passed is False)
+        rows.append([check.path.name, f"{check.readiness.score:.0f}", "go" if check.readiness.go else "not yet", low])
+    print_table(["photo", "score", "", "low parts"], rows)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

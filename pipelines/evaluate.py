@@ -11,20 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pixal3d_scene.errors import InputError
-from pixal3d_scene.review.layout_baselines import BASELINES
+from pixal3d_scene.review.layout_baselines import BASELINES, Baseline
 from pixal3d_scene.review.protocol import EvaluationProtocol, Score
 from pixal3d_scene.review.protocol_gen3dsr import Gen3dsrProtocol
 from pixal3d_scene.review.protocol_midi import MidiProtocol
 from pixal3d_scene.review.protocol_physics import PhysicsProtocol
 from pixal3d_scene.review.protocol_room import RoomProtocol
 from pixal3d_scene.review.protocol_scenegen import SceneGenProtocol
-from pixal3d_scene.review.room_files import TrueRoom, is_true_room, read_run, read_true_room, run_of_truth
+from pixal3d_scene.review.room_files import ReviewedRun, TrueRoom, is_true_room, read_run, read_true_room, run_of_truth
 from pixal3d_scene.review.run_baselines import placed_by, read_kept_stages
 
 ROOM = RoomProtocol()
@@ -115,24 +116,22 @@ def _evaluate_room(
 ) -> list[tuple[str, RoomResult]]:
     """The run, under an empty name, and whatever else is asked for."""
     truth = read_true_room(truth_folder)
-    results = [("", _attempt(truth, lambda: protocol.score(truth, read_run(run_folder, truth=truth))))]
+    runs: dict[str, Callable[[], ReviewedRun]] = {"": partial(read_run, run_folder, truth=truth)}
     if with_truth:
-        results.append((TRUTH, _attempt(truth, lambda: protocol.score(truth, run_of_truth(truth)))))
+        runs[TRUTH] = partial(run_of_truth, truth)
     if layout_baselines:
-        for name, method in BASELINES.items():
-
-            def score_placed(method: Any = method) -> Score:
-                run = read_run(run_folder, truth=truth)
-                return protocol.score(truth, placed_by(method, read_kept_stages(run_folder), run))
-
-            results.append((name, _attempt(truth, score_placed)))
-    return results
+        runs |= {name: partial(_placed_run, method, run_folder, truth) for name, method in BASELINES.items()}
+    return [(name, _attempt(protocol, truth, make_run)) for name, make_run in runs.items()]
 
 
-def _attempt(truth: TrueRoom, score: Callable[[], Score]) -> RoomResult:
+def _placed_run(method: Baseline, run_folder: Path, truth: TrueRoom) -> ReviewedRun:
+    return placed_by(method, read_kept_stages(run_folder), read_run(run_folder, truth=truth))
+
+
+def _attempt(protocol: EvaluationProtocol, truth: TrueRoom, make_run: Callable[[], ReviewedRun]) -> RoomResult:
     """Whatever is wrong with a run makes it failed, not skipped."""
     try:
-        return RoomResult(name=truth.name, score=score())
+        return RoomResult(name=truth.name, score=protocol.score(truth, make_run()))
     except Exception as error:
         return RoomResult(name=truth.name, score=None, failure=f"{type(error).__name__}: {error}")
 

@@ -15,6 +15,7 @@ from pixal3d_scene.frontend.given_camera import read_camera
 from pixal3d_scene.frontend.given_depth import read_depth
 from pixal3d_scene.frontend.given_masks import read_masks
 from pixal3d_scene.frontend.given_prompts import moved_prompts, read_prompts
+from pixal3d_scene.frontend.known_size import parse_known_size
 from pixal3d_scene.frontend.prompts import Prompt
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
 from pixal3d_scene.frontend.rectify import Rectification
@@ -32,6 +33,7 @@ class GivenFiles:
     camera: Path | None = None
     fov_deg: float | None = None
     camera_height_m: float | None = None
+    known_sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ def read_given(files: GivenFiles, photo: Photo, settings: Settings) -> Given:
         pose_known=pose_known,
         horizontal_fov_deg=files.fov_deg,
         camera_height_m=files.camera_height_m,
+        sizes=tuple(parse_known_size(text) for text in files.known_sizes),
     )
     return Given(
         photo=to_work_on,

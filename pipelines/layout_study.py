@@ -1,6 +1,6 @@
 """How well objects are placed: the layout solver, parts of it, and four methods of others on rooms with known truth.
 
-    python -m pipelines.layout_study ROOMS [--json OUT] [--only NAME ...]
+    python -m pipelines.layout_study ROOMS [--json OUT] [--only NAME ...] [--others NAME ...]
 
 ROOMS/roomNN holds truth.glb, scene.json, camera.json, photo.jpg, instances.png and depth.png. The true meshes lose
 their distance and size, the depth and the masks are disturbed, and every method has to put them back. Prints one
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pixal3d_scene.asset import Mesh
+from pixal3d_scene.asset import Mesh, ObjectAsset
 from pixal3d_scene.crop import CropVolume
 from pixal3d_scene.frames import Similarity
 from pixal3d_scene.layout.evidence import noise_of, place_alone
@@ -32,7 +32,8 @@ SNAP_M = 0.15
 CALIBRATION_SEEDS = 3  # disturbances per room for the share of errors within one sigma
 COUNTED_PX = 400  # objects that show less are placed, but not counted
 SOLVER = "layout"
-METHODS = {"evidence_alone": evidence_alone, "with_turn": with_turn, **BASELINES}
+Method = Callable[[ObjectAsset, CropVolume], Similarity | None]
+METHODS: Mapping[str, Method] = {"evidence_alone": evidence_alone, "with_turn": with_turn, **BASELINES}
 
 DISTURBANCES = (
     Disturbance(name="perfect"),
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("rooms", type=Path)
     parser.add_argument("--json", type=Path, help="Every number, for other programs.")
     parser.add_argument("--only", nargs="*", help="Names of disturbances; all without.")
+    parser.add_argument("--others", nargs="*", help="Disturbances in which the others take part; all without.")
     arguments = parser.parse_args()
     scenes = [read_true_scene(folder) for folder in sorted(arguments.rooms.glob("room*"))]
     chosen = [d for d in DISTURBANCES if not arguments.only or d.name in arguments.only]
@@ -79,20 +81,24 @@ def main() -> None:
     print(truth_table(scenes))
     results: list[RoomResult] = []
     for disturbance in chosen:
-        results += [study_room(scene, disturbance, seed=k) for k, scene in enumerate(scenes)]
+        alone = arguments.others is not None and disturbance.name not in arguments.others
+        methods = {} if alone else METHODS
+        results += [study_room(scene, disturbance, seed=k, methods=methods) for k, scene in enumerate(scenes)]
         of_this = [r for r in results if r.disturbance == disturbance.name]
         print(f"\n{disturbance.name}: {disturbance}\n{method_table(of_this)}\n{solver_line(of_this)}", flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
 
 
-def study_room(scene: TrueScene, disturbance: Disturbance, *, seed: int) -> RoomResult:
-    """All methods on one room."""
+def study_room(
+    scene: TrueScene, disturbance: Disturbance, *, seed: int, methods: Mapping[str, Method] = METHODS
+) -> RoomResult:
+    """The solver and other methods on one room."""
     trial = make_trial(scene, disturbance, seed=seed)
     placements = solve_layout(trial.assets, trial.volumes, trial.room, snap_m=SNAP_M)
     counted = [v for v in trial.volumes if trial.truth[v.name].visible_px >= COUNTED_PX]
     poses = {SOLVER: {p.name: Similarity.from_rigid(p.T_world_from_node) @ p.T_node_from_obj for p in placements}}
-    for method, place in METHODS.items():
+    for method, place in methods.items():
         poses[method] = {
             v.name: Similarity.from_rigid(v.depth.camera.T_world_from_cam) @ T_cam_from_obj
             for a, v in zip(trial.assets, trial.volumes, strict=True)

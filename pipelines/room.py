@@ -25,10 +25,12 @@ from pixal3d_scene.models import Models, load_models
 from pixal3d_scene.photo import read_photo
 from pixal3d_scene.progress import Progress
 from pixal3d_scene.reconstruction import Reconstruction, reconstruct, stage_keys
+from pixal3d_scene.review.readiness import Readiness
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
 from pixal3d_scene.run_folder import RunFolder, RunFolderStore
 from pixal3d_scene.settings import Settings
 
+from .check import assess_given
 from .full_size import depth_at_full_size, label_map_at_full_size
 from .given_files import Given, GivenFiles, read_given
 
@@ -146,9 +148,11 @@ def _reconstruct(
     exported = time.perf_counter()
     progress.start("export", 1)
     notes = (*given.photo.notes, *given.notes, *result.instances.notes, *result.depth.notes, *result.room.notes)
+    readiness = assess_given(given, result.instances if given.segmenter is not None else None)
+    notes = notes if readiness.warning is None else (*notes, readiness.warning)
     depth = depth_at_full_size(result, models)
-    notes = (*notes, *_depth_png_notes(depth), *_unused_completion_notes(models))
-    files = _files(result, settings, notes, _stage_records(folder, store))
+    notes = (*notes, *result.notes, *_depth_png_notes(depth), *_unused_completion_notes(models))
+    files = _files(result, settings, notes, _stage_records(folder, store), readiness)
     files |= {"instances.png": _instances_png(label_map_at_full_size(result, models)), "depth.png": _depth_png(depth)}
     if given.undistorted is not None:
         files[UNDISTORTED_NAME] = _jpeg(given.undistorted.image)
@@ -171,7 +175,11 @@ def _reconstruct(
 
 
 def _files(
-    result: Reconstruction, settings: Settings, notes: tuple[str, ...], stages: tuple[StageRecord, ...]
+    result: Reconstruction,
+    settings: Settings,
+    notes: tuple[str, ...],
+    stages: tuple[StageRecord, ...],
+    readiness: Readiness,
 ) -> dict[str, bytes]:
     """Every file of the product by its name in the run folder, but for the maps at the size of the photo's file."""
     quality = settings.export.jpeg_quality
@@ -186,6 +194,7 @@ def _files(
         versions=_versions(),
         licences={"pixal3d-scene": "Apache-2.0"},
         notes=notes,
+        readiness=readiness,
     )
     report = report_facts(run) | {
         "notes": list(notes),

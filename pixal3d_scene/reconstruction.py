@@ -17,10 +17,12 @@ from .completion import paint_hidden_parts, with_painted_parts
 from .crop import CropVolume, plan_crops
 from .depth import Depth
 from .errors import StageFailed
+from .frontend.known_size import at_known_sizes
 from .frontend.protocols import KnownView
 from .generator.box import box_asset
 from .generator.protocol import object_seed
 from .instances import Instances
+from .layout.duplicates import find_duplicates, share_meshes
 from .layout.room_shell import fit_room
 from .layout.solve import solve_layout
 from .layout.surfaces import texture_room
@@ -30,7 +32,7 @@ from .progress import Progress, Silent
 from .review.quality import with_quality
 from .room import Room
 from .scene_graph import Placement, SceneGraph, SceneObject
-from .settings import Settings
+from .settings import LayoutSettings, Settings
 
 T = TypeVar("T")
 
@@ -65,7 +67,7 @@ class Recompute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconstruction:
-    """The scene and everything it was made from."""
+    """The scene and everything it was made from. notes: what placing has to tell of more than one object."""
 
     photo: Photo
     instances: Instances
@@ -75,6 +77,7 @@ class Reconstruction:
     assets: tuple[ObjectAsset, ...]
     scene: SceneGraph
     generator: str
+    notes: tuple[str, ...] = ()
 
     @property
     def fallbacks(self) -> tuple[ObjectAsset, ...]:
@@ -98,23 +101,25 @@ def reconstruct(
     """
     known, progress, store = known or KnownView(), progress or Silent(), store or Recompute()
     instances, depth = look(photo, models, known, progress, store)
+    depth = at_known_sizes(depth, instances, known.sizes, stated_camera_height_m=known.camera_height_m)
     room = fit_room(depth, instances)
     crop = settings.crop
     volumes = plan_crops(photo, instances, depth, size_px=crop.size_px, margin=crop.margin, mode=crop.mode)
     volumes = complete(photo, volumes, models, settings, progress, store)
     assets = store.keep_assets(volumes, lambda missing: generate(missing, models, settings, progress))
     assets = [replace(a, notes=(*v.notes, *a.notes)) for a, v in zip(assets, volumes, strict=True)]
-    placements = _tell(progress, "place", lambda: solve_layout(assets, volumes, room, snap_m=settings.layout.snap_m))
-    scene = build_scene(photo, instances, depth, room, assets, placements)
+    placed = _tell(progress, "place", lambda: place(assets, volumes, room, settings.layout))
+    scene = build_scene(photo, instances, depth, room, list(placed.assets), placed.placements)
     return Reconstruction(
         photo=photo,
         instances=instances,
         depth=depth,
         room=room,
         volumes=volumes,
-        assets=tuple(assets),
+        assets=placed.assets,
         scene=scene,
         generator=models.generator.name,
+        notes=placed.notes,
     )
 
 
@@ -186,6 +191,29 @@ def generate(
     return assets
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """One placement per asset; the assets are those that came in, but for meshes that are shared. notes: of groups."""
+
+    assets: tuple[ObjectAsset, ...]
+    placements: tuple[Placement, ...]
+    notes: tuple[str, ...] = ()
+
+
+def place(assets: list[ObjectAsset], volumes: tuple[CropVolume, ...], room: Room, settings: LayoutSettings) -> Placed:
+    """Every object at its place; duplicates are looked for there and, when asked, placed again with one mesh."""
+    placements = solve_layout(assets, volumes, room, snap_m=settings.snap_m)
+    groups = find_duplicates(assets, volumes, placements)
+    if not (groups and settings.share_duplicates):
+        return Placed(assets=tuple(assets), placements=placements, notes=tuple(group.note for group in groups))
+    shared = share_meshes(groups, assets, volumes, placements)
+    again = solve_layout(
+        shared.assets, volumes, room, snap_m=settings.snap_m, known_T_node_from_obj=shared.T_node_from_obj
+    )
+    placements = tuple(replace(p, mesh_of=shared.mesh_of.get(p.name)) for p in again)
+    return Placed(assets=shared.assets, placements=placements, notes=shared.notes)
+
+
 def build_scene(
     photo: Photo,
     instances: Instances,
@@ -195,14 +223,17 @@ def build_scene(
     placements: tuple[Placement, ...],
 ) -> SceneGraph:
     """Objects in their node frames under their carriers, measured against the photo, and the textured shell."""
+    meshes_node = {p.name: a.mesh_obj.transformed(p.T_node_from_obj) for a, p in zip(assets, placements, strict=True)}
+    materials = {p.name: a.material for a, p in zip(assets, placements, strict=True)}
     objects = []
     for item, asset, placement in zip(instances.items, assets, placements, strict=True):
+        whose = placement.mesh_of or placement.name
         objects.append(
             SceneObject(
                 instance=item,
                 placement=placement,
-                mesh_node=asset.mesh_obj.transformed(placement.T_node_from_obj),
-                material=asset.material,
+                mesh_node=meshes_node[whose],
+                material=materials[whose],
                 status=asset.status,
                 generator=asset.generator,
                 warnings=(*asset.notes, *placement.warnings),
@@ -232,6 +263,7 @@ def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownVie
         "generate": [
             generator.name, generator.revision, models.fallback.revision, settings.crop.model_dump(),
             settings.generate.model_dump(), settings.seed, settings.device,
+            [[size.name, size.height_m] for size in known.sizes],
         ],
         "place": [code_revision("layout/*.py"), settings.layout.model_dump()],
         "export": [code_revision("export/*.py", "review/*.py"), settings.export.model_dump(), photo.file_name],

@@ -57,6 +57,8 @@ class Placement:
     sigma_m: standard deviation of the position by that evidence. moved_m: how far the object was moved from where
     its own evidence puts it, so that it touches what it stands on and nothing else.
     contacts: the parent's first, then others; the parent's is missing where the object floats.
+    mesh_of: name of the object whose mesh this one shows too, where duplicates share one; its node frame is that of
+    the mesh then, turned as the object stands.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Placement:
     sigma_m: float | None = None
     moved_m: float = 0.0
     contacts: tuple[Contact, ...] = ()
+    mesh_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

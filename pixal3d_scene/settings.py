@@ -137,6 +137,7 @@ class LayoutSettings(_Tree):
     snap_m: float = Field(
         0.15, ge=0, description="Largest gap to a support that is closed, if the uncertainty allows it."
     )
+    share_duplicates: bool = Field(False, description="Objects that are one model several times share one mesh.")
 
 
 class ExportSettings(_Tree):

@@ -35,7 +35,7 @@ def test_readme_names_commands_and_options_that_exist() -> None:
     for option in set(re.findall(r"--[a-z-]+", usage)):
         assert option in shown, option
     commands = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).stdout
-    for command in ("run", "demo", "inspect", "doctor", "evaluate"):
+    for command in ("run", "check", "demo", "inspect", "doctor", "evaluate"):
         assert command in readme
         assert command in commands
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..camera import Camera
 from ..photo import Photo
-from ..scene_graph import SceneGraph, SceneObject
+from ..scene_graph import Contact, SceneGraph, SceneObject
 
 SCHEMA_VERSION = 1
 UNDISTORTED_NAME = "photo_undistorted.jpg"  # in the run folder, where the lens's distortion was taken out
@@ -56,12 +56,26 @@ def object_facts(item: SceneObject) -> dict[str, Any]:
         "status": item.status,
         "generator": item.generator,
         "mesh": None if item.mesh_node is None else f"objects/{item.name}.glb",
+        "mesh_of": placement.mesh_of,
         "residual_m": _finite(placement.residual_m),
         "inlier_ratio": _finite(placement.inlier_ratio),
+        "conditioning": _finite(placement.conditioning),
         "sigma_m": _finite(placement.sigma_m),
         "moved_m": _finite(placement.moved_m),
+        "contacts": [_contact_facts(contact) for contact in placement.contacts],
         "quality": {key: _finite(value) for key, value in item.quality.items()},
         "warnings": list(dict.fromkeys((*item.warnings, *placement.warnings))),
+    }
+
+
+def _contact_facts(contact: Contact) -> dict[str, Any]:
+    """One thing that the object touches; the parent's comes first unless the object floats."""
+    return {
+        "other": contact.other,
+        "relation": contact.relation,
+        "confidence": _finite(contact.confidence),
+        "gap_m": _finite(contact.gap_m),
+        "at_world": contact.middle_world.tolist(),
     }
 
 

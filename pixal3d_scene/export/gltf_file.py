@@ -47,7 +47,8 @@ class GltfNode:
 def glb_bytes(nodes: Sequence[GltfNode], *, jpeg_quality: int) -> bytes:
     """One GLB file, the same bytes for the same nodes.
 
-    Meshes are named after their node, materials `<name>_mat`. Raises StageFailed for a mesh that no viewer
+    Nodes that hold the same `Mesh` and the same `Material` share one mesh of the file. Meshes are named after their
+    first node, materials `<name>_mat`. Raises StageFailed for a mesh that no viewer
     could draw and ValueError for two nodes of one name.
     """
     from trimesh.exchange.gltf import export_glb
@@ -83,10 +84,12 @@ def _trimesh_scene(nodes: Sequence[GltfNode]) -> Any:
     import trimesh
 
     scene = trimesh.Scene()
+    first_node: dict[tuple[int, int], str] = {}
     for node in nodes:
         drawable = node.mesh is not None and len(node.mesh.faces) > 0
-        if drawable and node.mesh is not None:
-            scene.geometry[node.name] = trimesh.Trimesh(
+        geometry = first_node.setdefault((id(node.mesh), id(node.material)), node.name)
+        if drawable and node.mesh is not None and geometry == node.name:
+            scene.geometry[geometry] = trimesh.Trimesh(
                 vertices=np.array(node.mesh.vertices, dtype=np.float64),
                 faces=np.array(node.mesh.faces),
                 vertex_attributes=_attributes(node.mesh, node.material),
@@ -97,7 +100,7 @@ def _trimesh_scene(nodes: Sequence[GltfNode]) -> Any:
             frame_from=node.parent or scene.graph.base_frame,
             matrix=node.T_parent_from_node.as_matrix(),
             metadata=node.extras,
-            **({"geometry": node.name} if drawable else {}),
+            **({"geometry": geometry} if drawable else {}),
         )
     return scene
 

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32
 
 from ..camera import Camera
 from ..depth import Depth
+from ..errors import StageFailed
 from ..instances import Instances
 from ..photo import Photo
 from .depth_edges import flying_pixels
@@ -62,6 +63,8 @@ def depth_of_photo(
     usable: Bool[np.ndarray, "h w"] = np.isfinite(small) & (small > 0) & (small < _FARTHEST_M)
     usable &= ~flying_pixels(small, usable, camera)
     z_m, valid = at_photo_size(small, usable, photo.rgb)
+    if not valid.any():
+        raise StageFailed("depth", f"{source} gave no depth that a room can have; give your own with --depth")
     notes = []
     if not valid.all():
         share = 100 * (1 - float(valid.mean()))

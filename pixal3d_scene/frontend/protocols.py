@@ -12,17 +12,26 @@ from ..photo import Photo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSize:
+    """The user's word for the height of one object. name: as its scene node is called."""
+
+    name: str
+    height_m: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownView:
-    """What the user knows of the camera; each value wins over any estimate. None = not known.
+    """What the user knows of the camera and its scale; each value wins over any estimate. None = not known.
 
     camera: intrinsics, and the pose where `pose_known`. horizontal_fov_deg: of the oriented photo.
-    camera_height_m: above the floor.
+    camera_height_m: above the floor. sizes: of objects; they are applied to the depth once masks are there.
     """
 
     camera: Camera | None = None
     pose_known: bool = True
     horizontal_fov_deg: float | None = None
     camera_height_m: float | None = None
+    sizes: tuple[KnownSize, ...] = ()
 
 
 @runtime_checkable

@@ -64,7 +64,7 @@ def stand_in_depth(
         stance = find_stance(
             surfels, view.turn, size_px=depth.camera.size_px, is_floor=_recognised(surfels, instances, "floor")
         )
-        posed, notes = _at_stance(view, depth, stance, known, assumed)
+        posed, notes = _at_stance(view, depth, stance, known, assumed, lowest_m=_lowest(surfels, stance))
     return replace(posed, notes=(*view.notes, *notes, *depth.notes))
 
 
@@ -114,14 +114,25 @@ def _at_known_pose(view: View, depth: Depth, surfels: Surfels, *, rescale: bool)
     return posed, []
 
 
-def _at_stance(view: View, depth: Depth, stance: Stance, known: KnownView, assumed: Assumed) -> tuple[Depth, list[str]]:
+def _lowest(surfels: Surfels, stance: Stance) -> float:
+    """How far below the camera the lowest pieces are: no floor is above them."""
+    return float(np.percentile(-surfels.points_cam @ stance.up_cam, 99)) if len(surfels) else 0.0
+
+
+def _at_stance(
+    view: View, depth: Depth, stance: Stance, known: KnownView, assumed: Assumed, *, lowest_m: float
+) -> tuple[Depth, list[str]]:
     notes = [_gravity_note(stance)]
     stated_m, found_m = known.camera_height_m, stance.height_m
     if found_m is None:
-        height_m = assumed.camera_height_m if stated_m is None else stated_m
-        how = "as stated" if stated_m is not None else "assumed; --camera-height sets it"
+        if stated_m is not None:
+            height_m, how = stated_m, "as stated"
+        elif lowest_m > assumed.camera_height_m:
+            height_m, how = lowest_m, "that above the lowest thing seen; --camera-height sets it"
+        else:
+            height_m, how = assumed.camera_height_m, "assumed; --camera-height sets it"
         notes.append(
-            f"No floor was found in the depth: the camera's height ({height_m:g} m) is {how}, and where the floor is "
+            f"No floor was found in the depth: the camera's height ({height_m:.2f} m) is {how}, and where the floor is "
             "hangs on it alone."
         )
         return replace(depth, camera=view.camera.at(stance.pose(height_m))), notes

@@ -1,7 +1,8 @@
 """One object on its way to its place: the mesh where its own evidence puts it, and how sure that is.
 
 All in world (y up, m). An object moves by `Motion`: along the rays of the photo's camera, which changes its size
-and keeps every pixel, and, where that is not enough, by a small translation, which does not.
+and keeps every pixel, and, where that is not enough, by a small translation, which does not. An object whose size is
+known moves along the ray of its middle instead and keeps it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Body:
     sigma_log: standard deviation of log(distance), of which slow_log is shared with whatever is near in the
     picture. sigma_shape_m: of the place of the object's foot on its rays, since masks and meshes are not exact.
     middle_px: of its mask. fit: what the depth said, None where it said nothing.
+    pivot_world: the middle of an object whose size is known, None for one that grows with its distance.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Body:
     slow_log: float
     sigma_shape_m: float
     fit: DepthScale | None
+    pivot_world: Float[np.ndarray, "3"] | None = None
 
     @property
     def distance_m(self) -> float:
@@ -82,17 +85,49 @@ class Body:
 
     def apply(self, motion: Motion, points_world: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
         """Where points of the object are after a motion."""
-        away = np.asarray(points_world) - self.eye_world
-        return np.asarray(self.eye_world + np.exp(motion.slide) * away + motion.translation_m)
+        points_world = np.asarray(points_world)
+        if self.pivot_world is None:
+            return np.asarray(self.eye_world + self.slid(motion.slide, points_world) + motion.translation_m)
+        along = self.slid(motion.slide, points_world) - self.slid(0.0, points_world)
+        return np.asarray(points_world + along + motion.translation_m)
+
+    def undo(self, motion: Motion, points_world: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
+        """Where points of the moved object were before."""
+        back = points_world - motion.translation_m
+        if self.pivot_world is None:
+            return np.asarray((back - self.eye_world) * np.exp(-motion.slide) + self.eye_world)
+        return np.asarray(back - self.slid(motion.slide, back) + self.slid(0.0, back))
+
+    def slid(self, slide: float, points_world: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """From the camera to what slides along its ray: the points, or the pivot; also the derivative by the slide."""
+        return np.asarray(
+            np.exp(slide) * ((points_world if self.pivot_world is None else self.pivot_world) - self.eye_world)
+        )
 
     def moved(self, motion: Motion) -> Body:
         """The same body after a motion."""
         if motion.is_none:
             return self
-        scale = float(np.exp(motion.slide))
-        slide = Similarity(scale=scale, translation=(1 - scale) * self.eye_world + motion.translation_m)
+        if self.pivot_world is None:
+            scale = float(np.exp(motion.slide))
+            step = Similarity(scale=scale, translation=(1 - scale) * self.eye_world + motion.translation_m)
+        else:
+            step = Similarity(translation=self.apply(motion, self.pivot_world) - self.pivot_world)
         return replace(
             self,
-            mesh_world=self.mesh_world.transformed(slide),
-            T_world_from_obj=slide @ self.T_world_from_obj,
+            mesh_world=self.mesh_world.transformed(step),
+            T_world_from_obj=step @ self.T_world_from_obj,
+            pivot_world=None if self.pivot_world is None else step.apply(self.pivot_world),
+        )
+
+    def with_scale(self, scale_m: float) -> Body:
+        """The same body with cube edges of known length, about its middle."""
+        factor = scale_m / self.T_world_from_obj.scale
+        middle = self.mesh_world.bounds.mean(axis=0)
+        resize = Similarity(scale=factor, translation=(1 - factor) * middle)
+        return replace(
+            self,
+            mesh_world=self.mesh_world.transformed(resize),
+            T_world_from_obj=replace(resize @ self.T_world_from_obj, scale=scale_m),
+            pivot_world=middle,
         )

@@ -96,7 +96,7 @@ def evidence_pixels(volume: CropVolume, noise: DepthNoise) -> Bool[np.ndarray, "
     """Mask pixels with valid depth away from the mask's rim and from depth edges, where surfaces mix."""
     from scipy.ndimage import binary_dilation, binary_erosion
 
-    window = _window(volume.mask, margin_px=3)
+    window = mask_window(volume.mask, margin_px=3)
     mask, z_m = volume.mask[window], volume.depth.z_m[window].astype(np.float64)
     usable = mask & volume.depth.valid[window]
     threshold = _EDGE_SHARE + _EDGE_SIGMAS * np.sqrt(2) * noise.independent
@@ -175,13 +175,13 @@ def _between_blocks(error: Float[np.ndarray, "n"], rows: Int[np.ndarray, "n"], c
 
 def _slow_error(volume: CropVolume, noise: DepthNoise) -> float:
     """What remains of the slow error after averaging over the object's extent in the picture."""
-    window = _window(volume.mask, margin_px=0)
+    window = mask_window(volume.mask, margin_px=0)
     length_px = _CORRELATION_SHARE * volume.mask.shape[1]
     blocks = [math.hypot(1.0, (s.stop - s.start) / length_px) for s in window]
     return noise.correlated / float(np.sqrt(blocks[0] * blocks[1]))
 
 
-def _window(mask: Bool[np.ndarray, "H W"], *, margin_px: int) -> tuple[slice, slice]:
+def mask_window(mask: Bool[np.ndarray, "H W"], *, margin_px: int) -> tuple[slice, slice]:
     """The rows and columns of the mask's box."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return (

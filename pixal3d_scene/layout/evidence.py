@@ -1,8 +1,8 @@
 """What the photo says of each object alone: an asset and its crop volume in, a `Body` in world out.
 
-Depth gives the distance; where it says nothing, the generator's own belief, then the depth of what is seen below the
-object, then the usual size of such a thing, then the middle of the picture's depth. The uncertainty says which of
-these it was.
+Depth gives the distance; where it says nothing, the generator's own belief, the depth of what is seen below the object
+and the usual size of such a thing do together, each by how good it is; failing all, the middle of the picture's depth.
+The uncertainty says which of these it was.
 """
 
 from __future__ import annotations
@@ -94,18 +94,30 @@ def _distance(asset: ObjectAsset, volume: CropVolume, fit: DepthScale | None) ->
     """Cube edge in metres, standard deviation of its logarithm, and the part of that shared with the neighbourhood."""
     if fit is not None:
         return fit.scale_m, fit.sigma_log, fit.slow_log
+    guesses = _guesses(asset, volume)
+    if not guesses:
+        # As far as the median of what is known in the picture.
+        z_m = float(np.median(volume.depth.z_m[volume.depth.valid])) if volume.depth.valid.any() else 3.0
+        return z_m / asset.camera_distance_obj, _GUESS_SIGMA_LOG, 0.0
+    # The mean of the logarithms, each by how good it is.
+    log_scale, sigma = np.log([g[0] for g in guesses]), np.array([g[1] for g in guesses])
+    weight = sigma**-2
+    return float(np.exp((weight * log_scale).sum() / weight.sum())), float(weight.sum() ** -0.5), 0.0
+
+
+def _guesses(asset: ObjectAsset, volume: CropVolume) -> list[tuple[float, float]]:
+    """Cube edges (m) by whatever there is but depth on the object, with standard deviations of their logarithms."""
+    guesses = []
     if asset.expected_scale_m is not None:
-        return asset.expected_scale_m, _GENERATOR_SIGMA_LOG, 0.0
+        guesses.append((asset.expected_scale_m, _GENERATOR_SIGMA_LOG))
     below_m = _depth_below(volume)
     if below_m is not None:
-        return below_m / asset.camera_distance_obj, _NEIGHBOUR_SIGMA_LOG, 0.0
+        guesses.append((below_m / asset.camera_distance_obj, _NEIGHBOUR_SIGMA_LOG))
     side_m = usual_size.usual_longest_side_m(volume.instance.label)
     if side_m is not None:
         low, high = asset.mesh_obj.bounds
-        return side_m / float((high - low).max()), usual_size.SIGMA_LOG, 0.0
-    # As far as the median of what is known in the picture.
-    z_m = float(np.median(volume.depth.z_m[volume.depth.valid])) if volume.depth.valid.any() else 3.0
-    return z_m / asset.camera_distance_obj, _GUESS_SIGMA_LOG, 0.0
+        guesses.append((side_m / float((high - low).max()), usual_size.SIGMA_LOG))
+    return guesses
 
 
 def _depth_below(volume: CropVolume) -> float | None:

@@ -211,7 +211,7 @@ class _Group:
                 continue
             for name, point, sign in zip(touch.members, touch.points, (1.0, -1.0), strict=False):
                 k = 4 * self._index[name]
-                away = np.exp(x[k]) * (point - self._bodies[self._index[name]].eye_world)
+                away = self._bodies[self._index[name]].slid(float(x[k]), point)
                 jacobian[row, k] += sign * float(touch.normal @ away) / touch.tolerance_m
                 jacobian[row, k + 1 : k + 4] += sign * touch.normal / touch.tolerance_m
         return jacobian
@@ -260,11 +260,7 @@ def _overlaps(
         inside = penetration(solids[first], solids[second])
         if inside is None or inside.depth_m <= _OVERLAP_COUNTS_M:
             continue
-        rest_points = tuple(
-            (inside.at - motions[n].translation_m - bodies[n].eye_world) * np.exp(-motions[n].slide)
-            + bodies[n].eye_world
-            for n in (first, second)
-        )
+        rest_points = tuple(bodies[n].undo(motions[n], inside.at) for n in (first, second))
         found.append(
             Touch(
                 body=first,

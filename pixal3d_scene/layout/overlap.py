@@ -55,18 +55,7 @@ class Solid:
 
     @cached_property
     def _samples(self) -> tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, "n"]]:
-        """Points spread over the surface by area, the same ones every time, and their triangles."""
-        a, b, c = (np.asarray(self.mesh.vertices[self.mesh.faces[:, k]], dtype=np.float64) for k in range(3))
-        area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-        ends = np.cumsum(area)
-        if not len(ends) or ends[-1] <= 0:
-            return np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
-        # Low-discrepancy sequences (Roberts 2018) need no random numbers and cover better.
-        k = np.arange(_MOST_SURFACE_POINTS)
-        face = np.searchsorted(ends, (k + 0.5) / _MOST_SURFACE_POINTS * ends[-1])
-        u, v = (0.5 + k * 0.7548776662466927) % 1, (0.5 + k * 0.5698402909980532) % 1
-        u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
-        return a[face] + u[:, None] * (b - a)[face] + v[:, None] * (c - a)[face], face
+        return spread_points(self.mesh, _MOST_SURFACE_POINTS)
 
     @property
     def surface_points(self) -> Float[np.ndarray, "n 3"]:
@@ -123,6 +112,23 @@ class Penetration:
     depth_m: float
     out: Float[np.ndarray, "3"]
     at: Float[np.ndarray, "3"]
+
+
+def spread_points(mesh: Mesh, count: int) -> tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, "n"]]:
+    """Points spread over a surface by area, the same ones every time, and their triangles; none where there is no area.
+
+    Low-discrepancy sequences (Roberts 2018) need no random numbers and cover better.
+    """
+    a, b, c = (np.asarray(mesh.vertices[mesh.faces[:, k]], dtype=np.float64) for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    ends = np.cumsum(area)
+    if not len(ends) or ends[-1] <= 0:
+        return np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
+    k = np.arange(count)
+    face = np.searchsorted(ends, (k + 0.5) / count * ends[-1])
+    u, v = (0.5 + k * 0.7548776662466927) % 1, (0.5 + k * 0.5698402909980532) % 1
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    return a[face] + u[:, None] * (b - a)[face] + v[:, None] * (c - a)[face], face
 
 
 def box_pairs(bounds: Sequence[Float[np.ndarray, "2 3"]], *, margin_m: float = 0.0) -> Int[np.ndarray, "p 2"]:

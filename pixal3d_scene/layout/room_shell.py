@@ -16,6 +16,8 @@ from ..depth import Depth
 from ..instances import Instances
 from ..room import Room, RoomPlane
 from .noise import independent_share
+from .wall_angles import WallLine, straightened
+from .wall_foot import shifts_at_foot
 
 _MOST_WALLS = 4
 _WALL_TOLERANCE_SHARE = 0.02  # of the distance from the camera: depth noise grows with depth
@@ -46,6 +48,9 @@ def fit_room(depth: Depth, instances: Instances) -> Room:
     points_world, normals_world = _background(depth, instances)
     camera_xz = depth.camera.centre_world[[0, 2]]
     walls = _find_walls(points_world, normals_world, camera_xz) if len(points_world) else []
+    walls = _straight(walls, depth, instances)
+    shifts_m = shifts_at_foot(depth, background_mask(depth, instances), [(w.normal, w.offset) for w in walls])
+    walls = [replace(wall, offset=wall.offset + shift_m) for wall, shift_m in zip(walls, shifts_m, strict=True)]
     walls = _join_corners(walls)
     ceiling_m = _ceiling_height(points_world, normals_world)
     notes = []
@@ -74,10 +79,14 @@ def fit_room(depth: Depth, instances: Instances) -> Room:
 
 def background_mask(depth: Depth, instances: Instances) -> Bool[np.ndarray, "H W"]:
     """Valid pixels that belong to no object and do not touch one, where depth jumps."""
+    return depth.valid & free_of_objects(instances)
+
+
+def free_of_objects(instances: Instances) -> Bool[np.ndarray, "H W"]:
+    """Pixels that belong to no object and do not touch one."""
     from scipy.ndimage import binary_dilation
 
-    objects = binary_dilation(instances.label_map > 0, iterations=2)
-    return depth.valid & ~objects
+    return ~np.asarray(binary_dilation(instances.label_map > 0, iterations=2), dtype=bool)
 
 
 def _background(depth: Depth, instances: Instances) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
@@ -147,6 +156,18 @@ def _find_walls(
         keep = np.abs(xz @ normal - offset) > 2 * tolerance_m
         xz, n_xz = xz[keep], n_xz[keep]
     return walls
+
+
+def _straight(walls: list[_Wall], depth: Depth, instances: Instances) -> list[_Wall]:
+    """Better lines for the same walls, each with its own extent along the new line."""
+    usable = background_mask(depth, instances)
+    lines = straightened([WallLine(normal=w.normal, offset=w.offset) for w in walls], depth, usable)
+    straight = []
+    for wall, line in zip(walls, lines, strict=True):
+        new = replace(wall, normal=line.normal, offset=line.offset)
+        ends = [(wall.normal * wall.offset + wall.along * end) @ new.along for end in (wall.low_m, wall.high_m)]
+        straight.append(replace(new, low_m=float(min(ends)), high_m=float(max(ends))))
+    return straight
 
 
 def _join_corners(walls: list[_Wall]) -> list[_Wall]:

@@ -7,6 +7,7 @@ all are solved together (`joint`). What is moved, what had to give way and what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.spatial.transform import RigidTransform
@@ -20,8 +21,9 @@ from .body import Body
 from .contact import seen_contacts
 from .evidence import noise_of, place_alone
 from .joint import GaveWay, Touch, solve_jointly
+from .near_planes import planes_near
 from .noise import DepthNoise
-from .support import Support, find_supports
+from .support import Support, find_supports, wall_contacts
 
 # Corrections below this are rounding of a voxel grid and not worth a remark.
 _WORTH_A_REMARK_M = 0.03
@@ -30,26 +32,39 @@ _FEWEST_AGREE = 0.6
 _TOUCHES_M = 0.005
 # The floor as the photo shows it: contacts with the room this near to y = 0.
 _FLOOR_M = 0.06
-# A wall is only as exact as the depth that it was fitted to.
-_WALL_TOLERANCE_M = 0.01
+# How closely what hangs meets the wall; where a fit of the wall differs by a hair, nothing is moved for it.
+_WALL_TOLERANCE_M, _WALL_HAIR_M = 0.005, 0.003
+# What is left of the depth's slow error in the place of a wall, which is fitted to much of the picture.
+_WALL_SHARE_OF_NOISE = 0.5
 
 
 def solve_layout(
-    assets: Sequence[ObjectAsset], volumes: Sequence[CropVolume], room: Room, *, snap_m: float
+    assets: Sequence[ObjectAsset],
+    volumes: Sequence[CropVolume],
+    room: Room,
+    *,
+    snap_m: float,
+    known_T_node_from_obj: Mapping[str, Similarity] | None = None,
 ) -> tuple[Placement, ...]:
     """One placement per asset, in order.
 
     snap_m: the largest gap between an object and its support that is closed, if the object's uncertainty allows it.
+    known_T_node_from_obj: of objects whose size and node frame are not to change, by name.
     """
+    known = known_T_node_from_obj or {}
     noise = noise_of(volumes)
     bodies = {v.name: place_alone(a, v, noise) for a, v in zip(assets, volumes, strict=True)}
-    supports = find_supports(bodies, _seen(volumes, noise), room, reach_m=snap_m)
-    touches = [t for name, s in supports.items() if (t := _wanted(bodies[name], s, bodies, room, noise))]
+    bodies |= {name: bodies[name].with_scale(T.scale) for name, T in known.items()}
+    rooms = {v.name: planes_near(room, v) for v in volumes}
+    supports = find_supports(bodies, _seen(volumes, noise), rooms, reach_m=snap_m)
+    touches = [t for name, s in supports.items() if (t := _wanted(bodies[name], s, bodies, room, rooms[name]))]
     picture_px = float(max(volumes[0].depth.camera.size_px)) if volumes else 1.0
     solution = solve_jointly(bodies, touches, picture_px=picture_px)
     moved = {name: body.moved(solution.motions[name]) for name, body in bodies.items()}
+    supports = {name: _with_walls(support, moved[name], room, noise) for name, support in supports.items()}
     return tuple(
-        _placement(v, bodies[v.name], moved, supports[v.name], solution.gave_way.get(v.name, ())) for v in volumes
+        _placement(v, bodies[v.name], moved, supports[v.name], solution.gave_way.get(v.name, ()), known.get(v.name))
+        for v in volumes
     )
 
 
@@ -67,8 +82,12 @@ def _seen(volumes: Sequence[CropVolume], noise: DepthNoise) -> dict[str, dict[st
     return seen
 
 
-def _wanted(body: Body, support: Support, bodies: Mapping[str, Body], room: Room, noise: DepthNoise) -> Touch | None:
-    """The contact that the solution should make; None where the object is known to float."""
+def _wanted(body: Body, support: Support, bodies: Mapping[str, Body], room: Room, near: Room) -> Touch | None:
+    """The contact that the solution should make; None where the object is known to float.
+
+    near: the room as the depth shows it around the object, in which the gap to a wall was measured; the object comes
+    to the wall of the room itself.
+    """
     if support.floats:
         return None
     if support.relation == "on":
@@ -78,28 +97,45 @@ def _wanted(body: Body, support: Support, bodies: Mapping[str, Body], room: Room
             body=body.name, other=other, what=support.parent, keeps="contact", normal=np.array(WORLD_UP),
             points=(support.at_world, at_support), value_m=support.gap_m,
         )  # fmt: skip
-    plane = next(p for p in room.planes if p.name == support.parent)
-    tolerance_m = float(np.hypot(_WALL_TOLERANCE_M, 0.5 * noise.correlated * body.distance_m))
-    if abs(support.gap_m) <= 2 * tolerance_m:
-        return None  # as near as anybody can tell: a fit of the wall that differs by a hair must move nothing
+    plane, plane_near = (next(p for p in r.planes if p.name == support.parent) for r in (room, near))
+    gap_m = support.gap_m + float(plane.distance_m(support.at_world) - plane_near.distance_m(support.at_world))
+    if abs(gap_m) <= _WALL_HAIR_M:
+        return None
     return Touch(
         body=body.name, other=None, what=support.parent, keeps="contact", normal=plane.normal_world,
-        points=(support.at_world, support.at_world), value_m=support.gap_m, tolerance_m=tolerance_m,
+        points=(support.at_world, support.at_world), value_m=gap_m, tolerance_m=_WALL_TOLERANCE_M,
     )  # fmt: skip
 
 
+def _with_walls(support: Support, placed: Body, room: Room, noise: DepthNoise) -> Support:
+    """The walls that an object touches where it stands in the end, which is known better than the wall is."""
+    tolerance_m = _WALL_SHARE_OF_NOISE * noise.correlated * placed.distance_m
+    walls = wall_contacts(placed.mesh_world, room, tolerance_m=tolerance_m)
+    return replace(support, further=(*support.further, *(w for w in walls if w.parent != support.parent)))
+
+
 def _placement(
-    volume: CropVolume, body: Body, moved: Mapping[str, Body], support: Support, gave_way: Sequence[GaveWay]
+    volume: CropVolume,
+    body: Body,
+    moved: Mapping[str, Body],
+    support: Support,
+    gave_way: Sequence[GaveWay],
+    known_T_node_from_obj: Similarity | None,
 ) -> Placement:
     placed = moved[volume.name]
-    T_world_from_node = _node_frame(placed)
+    if known_T_node_from_obj is None:
+        T_world_from_node = _node_frame(placed)
+        T_node_from_obj = Similarity.from_rigid(T_world_from_node).inverse() @ placed.T_world_from_obj
+    else:
+        T_node_from_obj = known_T_node_from_obj
+        T_world_from_node = (placed.T_world_from_obj @ T_node_from_obj.inverse()).as_rigid()
     fit = body.fit
     moved_m = float(np.linalg.norm(placed.mesh_world.bounds.mean(axis=0) - body.mesh_world.bounds.mean(axis=0)))
     left_m = _gap_left_m(body, support, gave_way)
     return Placement(
         name=volume.name,
         T_world_from_node=T_world_from_node,
-        T_node_from_obj=Similarity.from_rigid(T_world_from_node).inverse() @ placed.T_world_from_obj,
+        T_node_from_obj=T_node_from_obj,
         parent=support.parent,
         relation=support.relation,
         residual_m=None if fit is None else fit.residual_m,
@@ -153,7 +189,7 @@ def _contacts(support: Support, left_m: float, placed: Body, body: Body) -> tupl
             relation=s.relation,
             confidence=s.confidence,
             gap_m=left_m if s is support else s.gap_m - support.gap_m * (s.relation == "on"),
-            middle_world=np.asarray(s.at_world, dtype=np.float64) + shift,
+            middle_world=np.asarray(s.at_world, dtype=np.float64) + shift * (s.relation == "on" or s is support),
             area_m2=s.area_m2,
         )
         for s in (*found, *support.further)

@@ -2,7 +2,7 @@
 
 Bodies in world (y up, floor at 0), the contacts that the photo shows and the room's planes enter. Every possible
 support has a gap; the likeliest one is that whose gap is smallest in terms of how well both heights are known, and
-that the photo shows. Further contacts (a second support, a wall behind) are kept beside it.
+that the photo shows. A second support is kept beside it; walls that an object touches are asked for in the end.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from ..asset import Mesh
 from ..room import Room, RoomPlane
 from ..scene_graph import Relation
 from .body import Body
@@ -35,7 +36,7 @@ _NONE_COST = 9.0
 _WHOLE_FOOT_SHARE = 0.5
 # A second support is level with the first one within this.
 _LEVEL_M = 0.02
-_TOUCHES_WALL_M = 0.03
+_TOUCHES_WALL_M, _TOUCHES_SIGMAS = 0.03, 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +60,13 @@ class Support:
 
 
 def find_supports(
-    bodies: Mapping[str, Body], seen: Mapping[str, Mapping[str, float]], room: Room, *, reach_m: float
+    bodies: Mapping[str, Body], seen: Mapping[str, Mapping[str, float]], rooms: Mapping[str, Room], *, reach_m: float
 ) -> dict[str, Support]:
     """The support of every object; never a cycle.
 
-    seen: per object the names ("floor" among them) it visibly touches with the height (m) of the contact
-    (`contact.seen_contacts`). reach_m: the largest gap that still counts as contact.
+    rooms: per object the room as the depth shows it there (`near_planes`). seen: per object the names ("floor" among
+    them) it visibly touches with the height (m) of the contact (`contact.seen_contacts`). reach_m: the largest gap that
+    still counts as contact.
     """
     columns = {name: Column(body.mesh_world) for name, body in bodies.items()}
     carriers = _possible_carriers(columns, reach_m)
@@ -74,14 +76,16 @@ def find_supports(
         candidates = [_on_floor(body, columns[name], "floor" in seen.get(name, {}))]
         candidates += [
             found
-            for other in carriers[name]
+            for other in (*carriers[name], *_unplaced_below(name, carriers[name], seen, bodies))
             if (found := _on_object(body, columns[name], bodies[other], columns[other], seen.get(name, {}), reach_m))
         ]
         candidates = [c for c in candidates if abs(c.gap_m) <= reached_m]
         if not candidates:
             over = _over_another(columns[name].bounds, {o: columns[o].bounds for o in carriers[name]}, reach_m)
-            candidates = [over or _without_ground(columns[name], room)]
-        supports[name] = _likeliest(candidates, _wall_contacts(columns[name], room))
+            candidates = [
+                over or _without_ground(columns[name], rooms[name], _wall_reach_m(body), sure=body.fit is not None)
+            ]
+        supports[name] = _likeliest(candidates)
     return _without_cycles(supports, columns)
 
 
@@ -91,6 +95,18 @@ def _reach_m(body: Body, reach_m: float) -> float:
         return reach_m
     lowest_m = float(body.mesh_world.bounds[0, 1])
     return max(reach_m, 2.5 * body.sigma_log * abs(float(body.eye_world[1]) - lowest_m))
+
+
+def _unplaced_below(
+    name: str, carriers: Sequence[str], seen: Mapping[str, Mapping[str, float]], bodies: Mapping[str, Body]
+) -> list[str]:
+    """Objects seen under the foot whose own distance is a guess: they may carry it, wherever the guess puts them."""
+    return [o for o in seen.get(name, {}) if o in bodies and bodies[o].fit is None and o not in carriers]
+
+
+def _wall_reach_m(body: Body) -> float:
+    """The same for walls and ceiling."""
+    return _WALL_GAP_M if body.fit is not None else max(_WALL_GAP_M, 2.5 * body.sigma_m)
 
 
 def _on_floor(body: Body, column: Column, seen: bool) -> Support:
@@ -128,8 +144,8 @@ def _candidate(parent: str, patch: Patch, sigma_m: float, *, seen: bool) -> Supp
     )
 
 
-def _likeliest(candidates: Sequence[Support], walls: Sequence[Support]) -> Support:
-    """The cheapest candidate, with its share of the likelihood, and what else it touches."""
+def _likeliest(candidates: Sequence[Support]) -> Support:
+    """The cheapest candidate, with its share of the likelihood, and what else it stands on."""
     ordered = sorted(candidates, key=lambda s: (s.cost, s.parent))
     best = ordered[0]
     costs = np.array([*(s.cost for s in ordered), max(best.cost, _NONE_COST)])
@@ -140,8 +156,7 @@ def _likeliest(candidates: Sequence[Support], walls: Sequence[Support]) -> Suppo
         for s, share in zip(ordered[1:], shares[1:], strict=False)
         if s.relation == "on" and abs(s.gap_m - best.gap_m) <= _LEVEL_M
     ]
-    walls = [w for w in walls if w.parent != best.parent]
-    return replace(best, confidence=float(shares[0]), further=(*level, *walls))
+    return replace(best, confidence=float(shares[0]), further=tuple(level))
 
 
 def _possible_carriers(columns: Mapping[str, Column], reach_m: float) -> dict[str, list[str]]:
@@ -181,18 +196,23 @@ def _over_another(
     )  # fmt: skip
 
 
-def _without_ground(column: Column, room: Room) -> Support:
-    """Nothing below within reach: a wall or the ceiling may hold it; else it floats above the floor."""
+def _without_ground(column: Column, room: Room, wall_reach_m: float, *, sure: bool) -> Support:
+    """Nothing below within reach: a wall or the ceiling may hold it; else it floats above the floor.
+
+    sure: the depth said where it is; otherwise whatever is nearest holds it.
+    """
     low, high = column.bounds
     top = np.array([(low[0] + high[0]) / 2, high[1], (low[2] + high[2]) / 2])
+    near = []
     for plane in room.planes:
         gap_m = float(plane.corners_world[0, 1] - high[1])
-        if plane.name == "ceiling" and abs(gap_m) < _WALL_GAP_M:
-            return Support(parent="ceiling", relation="hangs", gap_m=gap_m, at_world=top, cost=_UNSEEN_COST)
-    near = []
+        if plane.name == "ceiling" and abs(gap_m) < wall_reach_m:
+            near.append(Support(parent="ceiling", relation="hangs", gap_m=gap_m, at_world=top, cost=_UNSEEN_COST))
+    if near and sure:
+        return near[0]
     for wall in room.walls:
         gap_m, reach_m, at_world = _wall_distance(wall, column)
-        if abs(gap_m) < _WALL_GAP_M and reach_m < _WALL_REACH_M:
+        if abs(gap_m) < wall_reach_m and reach_m < (_WALL_REACH_M if sure else np.inf):
             near.append(
                 Support(parent=wall.name, relation="against", gap_m=gap_m, at_world=at_world, cost=_UNSEEN_COST)
             )
@@ -214,19 +234,19 @@ def _wall_distance(wall: RoomPlane, column: Column) -> tuple[float, float, Float
     return float(near_m), float(far_m), np.asarray(at_world, dtype=np.float64)
 
 
-def _wall_contacts(column: Column, room: Room) -> list[Support]:
-    """Walls that an object touches with its side, whatever it stands on."""
-    contacts = []
+def wall_contacts(mesh_world: Mesh, room: Room, *, tolerance_m: float) -> tuple[Support, ...]:
+    """Walls that an object touches with its side, whatever it stands on. tolerance_m: standard deviation of the gap."""
+    contacts, column = [], Column(mesh_world)
     for wall in room.walls:
         gap_m, far_m, at_world = _wall_distance(wall, column)
         along = np.array([c @ _along(wall) for c in (*wall.corners_world, at_world)])
         beside = along[:4].min() <= along[4] <= along[:4].max()
-        if abs(gap_m) <= _TOUCHES_WALL_M and far_m > 0 and beside:
-            confidence = float(np.exp(-0.5 * (gap_m / _UNEVEN_M) ** 2))
+        if abs(gap_m) <= max(_TOUCHES_WALL_M, _TOUCHES_SIGMAS * tolerance_m) and far_m > 0 and beside:
+            confidence = float(np.exp(-0.5 * (gap_m / max(_UNEVEN_M, tolerance_m)) ** 2))
             contacts.append(
                 Support(parent=wall.name, relation="against", gap_m=gap_m, at_world=at_world, confidence=confidence)
             )
-    return contacts
+    return tuple(contacts)
 
 
 def _along(wall: RoomPlane) -> Float[np.ndarray, "3"]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.sparse import csr_matrix
 
 from .metrics import rigid_fit
@@ -77,11 +77,12 @@ def expect(queries: Float[np.ndarray, "n 3"], targets: Float[np.ndarray, "m 3"],
     shape = tuple(int(n) for n in np.ceil(extent / cell).astype(np.int64) + 2)
     # Sums of 1, y and |y|^2 give weight, mean and spread of the targets.
     values = np.concatenate([np.ones((len(targets), 1)), targets, (targets**2).sum(axis=1, keepdims=True)], axis=1)
-    splat = _trilinear((targets - low) / cell, shape)
+    splat = _splat((targets - low) / cell, shape)
     grid = np.asarray(splat.T @ values.astype(np.float32)).reshape(*shape, 5)
     blur = float(np.sqrt(max((sigma / cell) ** 2 - _INTERPOLATION_VARIANCE, 0.0)))
     blurred = gaussian_filter(grid, sigma=(blur, blur, blur, 0), mode="constant", truncate=_REACH_SIGMAS)
-    read = np.asarray(_trilinear((queries - low) / cell, shape) @ blurred.reshape(-1, 5)).astype(np.float64)
+    at = ((queries - low) / cell).T
+    read = np.stack([map_coordinates(blurred[..., k], at, order=1) for k in range(5)], axis=-1).astype(np.float64)
     at_a_point = (2 * np.pi) ** -1.5 * (cell / sigma) ** 3
     near = read[:, 0] > _LEAST_WEIGHT * at_a_point
     weight = np.where(near, read[:, 0], 1.0)[:, None]
@@ -90,16 +91,14 @@ def expect(queries: Float[np.ndarray, "n 3"], targets: Float[np.ndarray, "m 3"],
     return Expected(near=near, mean=mean, squared_distance=np.maximum(squared, 0.0))
 
 
-def _trilinear(at: Float[np.ndarray, "n 3"], shape: tuple[int, ...]) -> csr_matrix:
-    """Weights of the eight grid nodes about every point (n, cells); a point outside the grid has none."""
+def _splat(at: Float[np.ndarray, "n 3"], shape: tuple[int, ...]) -> csr_matrix:
+    """Weights with which every point, in cells, is spread over its eight grid nodes (n, cells)."""
     corner = np.floor(at).astype(np.int64)
-    inside = ((corner >= 0) & (corner < np.array(shape) - 1)).all(axis=1)
-    part = at - corner
-    rows, columns, weights = [], [], []
+    part = (at - corner).T
+    columns, weights = [], []
     for offset in np.ndindex(2, 2, 2):
-        share = np.where(np.array(offset) == 1, part, 1 - part).prod(axis=1)
-        rows.append(np.flatnonzero(inside))
-        columns.append(np.ravel_multi_index((corner[inside] + offset).T, shape))
-        weights.append(share[inside])
-    entries = (np.concatenate(weights).astype(np.float32), (np.concatenate(rows), np.concatenate(columns)))
-    return csr_matrix(entries, shape=(len(at), int(np.prod(shape))))
+        x, y, z = (p if o else 1 - p for p, o in zip(part, offset, strict=True))
+        weights.append(x * y * z)
+        columns.append(np.ravel_multi_index(tuple((corner + offset).T), shape))
+    entries = (np.stack(weights, axis=1).ravel().astype(np.float32), np.stack(columns, axis=1).ravel())
+    return csr_matrix((*entries, np.arange(0, 8 * len(at) + 1, 8)), shape=(len(at), int(np.prod(shape))))

@@ -25,6 +25,7 @@ from ..instances import Instance, Instances
 from ..layout.room_shell import fit_room
 from ..photo import Photo, read_photo
 from ..room import Room
+from ..scene_graph import Relation
 from .room_files import read_true_meshes
 
 # The smooth error's nodes: its values a quarter of the picture apart are independent.
@@ -49,11 +50,16 @@ class Disturbance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrueObject:
-    """mesh_world: m. parent: "floor" or the name of the instance that carries it. visible_px: in the true masks."""
+    """mesh_world: m. parent: "floor", "ceiling", a wall or the name of the instance that carries it.
+
+    visible_px: in the true masks. leans_on: a wall that it touches beside what it stands on.
+    """
 
     mesh_world: Mesh
     parent: str
     visible_px: int
+    relation: Relation = "on"
+    leans_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +75,7 @@ class LayoutTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrueScene:
-    """A room as its folder tells it. objects: by mask value."""
+    """A room as its folder tells it. objects: by mask value. size_m: (width, depth, height) where it is a plain box."""
 
     name: str
     photo: Photo
@@ -77,6 +83,7 @@ class TrueScene:
     depth: Depth
     objects: dict[int, TrueObject]
     labels: dict[int, str]
+    size_m: tuple[float, float, float] | None = None
 
 
 def read_true_scene(folder: Path) -> TrueScene:
@@ -113,11 +120,11 @@ def read_true_scene(folder: Path) -> TrueScene:
 
 def make_trial(scene: TrueScene, disturbance: Disturbance, *, seed: int = 0) -> LayoutTrial:
     """The scene's true meshes without their distance, and the photo's evidence as disturbed."""
-    label_map = _eroded(scene.label_map, disturbance.eroded_px)
+    label_map = eroded(scene.label_map, disturbance.eroded_px)
     values = [int(v) for v in np.unique(label_map) if v]
     items = tuple(Instance(mask_value=v, label=scene.labels[v]) for v in values)
     instances = Instances(label_map=label_map, items=items, source="truth")
-    depth = _disturbed(scene.depth, disturbance, np.random.default_rng(seed))
+    depth = disturbed(scene.depth, disturbance, np.random.default_rng(seed))
     volumes = plan_crops(scene.photo, instances, depth, size_px=128, margin=1.1)
     truth = {v.name: scene.objects[v.instance.mask_value] for v in volumes}
     return LayoutTrial(
@@ -146,7 +153,7 @@ def asset_of_truth(mesh_world: Mesh, volume: CropVolume) -> ObjectAsset:
     )
 
 
-def _eroded(label_map: UInt16[np.ndarray, "H W"], eroded_px: int) -> UInt16[np.ndarray, "H W"]:
+def eroded(label_map: UInt16[np.ndarray, "H W"], eroded_px: int) -> UInt16[np.ndarray, "H W"]:
     """Every mask without its rim; a mask that would vanish keeps what it has."""
     from scipy.ndimage import binary_erosion
 
@@ -160,7 +167,7 @@ def _eroded(label_map: UInt16[np.ndarray, "H W"], eroded_px: int) -> UInt16[np.n
     return eroded
 
 
-def _disturbed(depth: Depth, disturbance: Disturbance, rng: np.random.Generator) -> Depth:
+def disturbed(depth: Depth, disturbance: Disturbance, rng: np.random.Generator) -> Depth:
     shape = depth.z_m.shape
     error = disturbance.noise_share * rng.standard_normal(shape) + disturbance.smooth_share * _smooth(shape, rng)
     z_m = depth.z_m * disturbance.scale_bias * np.clip(1 + error, 0.2, None)

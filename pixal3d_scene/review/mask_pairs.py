@@ -38,7 +38,7 @@ def found_by_mask(truth: TrueRoom, run: ReviewedRun, *, protocol: str) -> FoundO
                 f"{protocol} pairs objects by the index of their mask, and region {value} of the run is not "
                 f"object {value} of {truth.name}; make the run with the true masks (--masks)."
             )
-    too_small = {int(v) for v in np.unique(truth.label_map)} - truth.points_cam.keys()
+    too_small = truth.parents.keys() - truth.points_cam.keys()
     meshes_cam = {
         item.mask_value: Mesh(
             vertices=np.array(item.mesh_cam.vertices), faces=np.array(item.mesh_cam.faces, dtype=np.int64)

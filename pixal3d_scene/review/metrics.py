@@ -25,11 +25,15 @@ _NO_BOX = 1e-9
 
 
 def surface_points(mesh: Any, count: int, *, seed: int = 0) -> Float[np.ndarray, "n 3"]:
-    """Uniform samples of the surface of anything with `vertices` and `faces`; the same ones for the same seed."""
+    """Uniform samples of the surface of anything with `vertices` and `faces`; the same ones for the same seed.
+
+    In the order of the faces: neighbours in the list are neighbours in space, which nearest-point queries like.
+    """
     import trimesh
 
     bare = trimesh.Trimesh(mesh.vertices, mesh.faces)
-    return np.asarray(trimesh.sample.sample_surface(bare, count, seed=seed)[0])
+    points, faces = trimesh.sample.sample_surface(bare, count, seed=seed)
+    return np.asarray(points)[np.argsort(faces, kind="stable")]
 
 
 class Surface:

@@ -6,8 +6,8 @@ the truth's, so that its errors of place and size count.
 
 20,480 surface points per found object against the data set's own samples of the truth. Scene: all points together,
 moved by point-to-point ICP (at most 50 steps, 1e-5, from where they are, no scale); Chamfer distance = mean *squared*
-nearest distance, both ways summed; F-score at 0.1 of *unsquared* distances. IoU-B: axis-aligned boxes of each pair
-*before* any alignment. Objects: each stretched per axis to [-0.95, 0.95], ICP again, the same two figures.
+nearest distance, both ways summed; F-score at 0.1 of *unsquared* distances. IoU-B: axis-aligned boxes of each pair's
+points *before* any alignment. Objects: each stretched per axis to [-0.95, 0.95], ICP again, the same two figures.
 
 Assumed, since it is not published: the 1e-5 is the relative change of the mean squared distance; the cube is that of
 the true scene (MIDI itself predicts in the cube); an object without a mesh counts 0 in IoU-B and F-O and is left out

@@ -17,6 +17,7 @@ from ..instances import Instances
 from ..photo import Photo
 from ..scene_graph import SceneGraph
 from .page import page_html
+from .readiness import Readiness
 from .report_pictures import draw_report_pictures
 
 SCHEMA_VERSION = 1
@@ -38,7 +39,7 @@ class RunResult:
     """All that a run made, for the report. crops may be empty.
 
     settings: the resolved settings tree. versions, licences: name -> text. notes: of the run as a whole; those
-    of the photo, the masks, the depth and the room are found in these values themselves.
+    of the photo, the masks, the depth and the room are found in these values themselves. readiness: of the photo.
     """
 
     photo: Photo
@@ -51,6 +52,7 @@ class RunResult:
     versions: Mapping[str, str] = field(default_factory=dict)
     licences: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    readiness: Readiness | None = None
 
 
 def report_facts(result: RunResult) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def report_facts(result: RunResult) -> dict[str, Any]:
     return {
         "schema": SCHEMA_VERSION,
         "photo": photo_facts(result.photo),
+        "readiness": None if result.readiness is None else result.readiness.facts(),
         "camera": {
             **camera_facts(result.scene.camera.resized(result.photo.full_size_px)),
             **_camera_angles(result.scene.camera),

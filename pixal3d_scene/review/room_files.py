@@ -157,7 +157,7 @@ def read_true_meshes(path: Path) -> dict[int, Mesh]:
 
 
 def run_of_truth(truth: TrueRoom) -> ReviewedRun:
-    """The truth as if a program had made it: what no figure of a protocol can be better than."""
+    """The truth as if a program had made it: shows what a protocol leaves of a perfect result."""
     return ReviewedRun(
         camera=truth.camera,
         T_world_from_cam=np.array(truth.T_world_from_cam),

@@ -7,7 +7,7 @@ In: a run folder with its kept stages, and the `ReviewedRun` read from it. Out: 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..frames import Similarity
 from ..photo import Photo
 from ..stage_files import unpack_asset, unpack_depth, unpack_instances
+from .layout_baselines import Baseline
 from .room_files import ReviewedRun
 
 # The methods look at masks, depth and the crop's camera; no picture is warped for them.
@@ -54,9 +55,7 @@ def read_kept_stages(folder: Path) -> KeptStages:
     return KeptStages(assets=tuple(assets), volumes=volumes)
 
 
-def placed_by(
-    method: Callable[[ObjectAsset, CropVolume], Similarity | None], stages: KeptStages, run: ReviewedRun
-) -> ReviewedRun:
+def placed_by(method: Baseline, stages: KeptStages, run: ReviewedRun) -> ReviewedRun:
     """The run with every object where `method` puts it; an object that it cannot place is left out."""
     poses = {v.name: method(asset, v) for asset, v in zip(stages.assets, stages.volumes, strict=True)}
     return replaced(run, stages, {name: T for name, T in poses.items() if T is not None})

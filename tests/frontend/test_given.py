@@ -84,7 +84,7 @@ def test_a_stated_height_scales_depth_and_camera_together(tmp_path: Path, scene:
 
 
 def test_depth_without_a_floor_falls_back_with_a_note(tmp_path: Path, scene: RenderedScene) -> None:
-    np.save(tmp_path / "wall.npy", np.full(CAMERA.shape_hw, 3.0))
+    np.save(tmp_path / "wall.npy", np.full(CAMERA.shape_hw, 1.5))
     estimator = GivenDepth(tmp_path / "wall.npy", camera_height_m=1.4, fallback_fov_deg=60.0)
     depth = estimator.estimate(scene.photo, scene.instances, KnownView())
     assert depth.camera.centre_world[1] == pytest.approx(1.4)

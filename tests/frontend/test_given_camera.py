@@ -134,3 +134,26 @@ def test_random_bytes_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "c.json").write_bytes(data)
     with pytest.raises(InputError):
         read_camera(tmp_path / "c.json", SIZE)
+
+
+def test_lens_distortion_makes_a_pinhole_of_the_same_pose(tmp_path: Path) -> None:
+    plain = read_camera(write(tmp_path), SIZE)
+    content = json.loads((tmp_path / "c.json").read_text()) | {
+        "distortion": {"model": "opencv", "k1": -0.1, "p1": 0.001}
+    }
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    read = read_camera(tmp_path / "c.json", SIZE)
+    assert plain.rectification is None
+    assert read.rectification is not None
+    np.testing.assert_array_equal(read.rectification.lens.K, plain.camera.K)
+    np.testing.assert_array_equal(read.camera.K, read.rectification.pinhole.K)
+    assert read.camera.K[0, 0] < plain.camera.K[0, 0]  # barrel distortion: the pinhole sees further
+    np.testing.assert_allclose(
+        read.camera.T_world_from_cam.as_matrix(), plain.camera.T_world_from_cam.as_matrix(), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("distortion", [{"model": "fisheye", "k1": 0.1}, [0.1], {"k9": 0.1}, {"k1": -80.0}])
+def test_distortion_that_cannot_be_used_is_refused_with_the_files_name(distortion: object, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"camera\.json: the distortion"):
+        read_camera(write(tmp_path, distortion=distortion), SIZE)

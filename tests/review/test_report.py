@@ -18,6 +18,7 @@ from pixal3d_scene.export.facts import object_facts
 from pixal3d_scene.frames import world_from_level_camera
 from pixal3d_scene.instances import Instance, Instances, Rejection
 from pixal3d_scene.photo import Photo
+from pixal3d_scene.review.readiness import RULES, Part, Readiness
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
 from pixal3d_scene.scene_graph import SceneGraph
 
@@ -144,6 +145,17 @@ def test_page_shows_what_the_facts_say():
         *("0.20 × 0.45 × 0.15 m", "5 objects · 4 lifted · 1 failed · 5.8 s", "123 MB", "Apache-2.0", "62.0°", "75 %"),
     ):
         assert expected in text, expected
+
+
+def test_the_photos_readiness_is_told_with_advice_for_low_parts():
+    parts = (Part(rule=RULES[0], measured=RULES[0].limit / 2), Part(rule=RULES[-1], measured=None))
+    readiness = Readiness(parts=parts)
+    assert report_facts(_result())["readiness"] is None
+    assert report_facts(_result(readiness=readiness))["readiness"] == readiness.facts()
+    text = " ".join(_Page(report_html(_result(readiness=readiness))).text.split())
+    assert f"Readiness of the photo: {readiness.score:.0f} of 100" in text
+    assert RULES[0].advice in text
+    assert RULES[-1].name not in text  # what is not known is not shown
 
 
 def test_page_needs_nothing_else():
