@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from cli import app
 from pixal3d_scene import KnownView, load_models, read_photo, resolve_settings
 from pixal3d_scene.settings import preset_names
+from pixal3d_scene.weights import fetch
 from pixal3d_scene.weights.registry import REGISTRY, published_as
 
 LABELS = ["--labels", "sofa,lamp,table"]
@@ -94,6 +95,8 @@ FAMILIES = {
 )
 def test_every_family_runs_offline(family: str, photo: Path, weights: dict[str, Path], tmp_path: Path) -> None:
     segment, labels = FAMILIES[family]
+    if family == "sam":
+        weights = {**weights, "sam": tiny_networks.write_sam_for_grids(tmp_path / "sam")}
     options = config(tmp_path, weights, **segment, max_objects=2)
     result = invoke("run", str(photo), "-o", str(tmp_path / "run"), *options, *([] if "object" in labels else LABELS))
     assert result.exit_code == 0, result.output
@@ -191,6 +194,22 @@ def test_models_check_loads_what_was_fetched(name: str, weights: dict[str, Path]
     assert (check["name"], check["state"], len(check["sha256"])) == (entry.name, "ok", 64)
     listed = {e["name"]: e for e in json.loads(invoke("models", "list", "--json").output)}
     assert listed[entry.name]["revision"] == COMMIT
+
+
+@pytest.mark.parametrize("name", ENTRIES.values())
+def test_models_fetch_brings_every_file_at_a_named_commit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    def download(hub_id: str, file: str, revision: str) -> Path:
+        asked.append((hub_id, file, revision))
+        return Path("snapshot") / file
+
+    monkeypatch.setattr(fetch, "_download", download)
+    result = invoke("models", "fetch", name)
+    assert (result.exit_code, "not pinned to a revision" in result.output) == (2, True)
+    assert invoke("models", "fetch", name, "--revision", COMMIT).exit_code == 0
+    entry = REGISTRY[name]
+    assert asked == [(entry.hub_id, file, COMMIT) for file in entry.files]
 
 
 def test_models_check_says_what_is_wrong(weights: dict[str, Path], tmp_path: Path) -> None:

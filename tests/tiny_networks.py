@@ -96,7 +96,7 @@ def write_sam2_video(folder: Path) -> Path:
     return _save(Sam2VideoModel(config), folder, seed=1)
 
 
-def sam1_state(*, seed: int = 1, scale: float = 0.8) -> dict[str, torch.Tensor]:
+def sam1_state(*, seed: int = 5, scale: float = 0.8) -> dict[str, torch.Tensor]:
     """A tiny SAM 1 under the official names, built by the package's own classes."""
     from pixal3d_scene.frontend.torchvision_stand_in import import_segment_anything
 
@@ -128,8 +128,16 @@ def sam1_state(*, seed: int = 1, scale: float = 0.8) -> dict[str, torch.Tensor]:
 
 
 def write_sam(folder: Path) -> Path:
+    """Boxes give masks of a third of the photo."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(sam1_state(), folder / "model.safetensors")
+    return folder
+
+
+def write_sam_for_grids(folder: Path) -> Path:
+    """Single points give masks of a third of the photo."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(sam1_state(seed=1, scale=0.4), folder / "model.safetensors")
     return folder
 
 

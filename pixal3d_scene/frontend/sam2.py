@@ -56,11 +56,12 @@ class Sam2:
             keep = sure(logits, quality, self._grid)
             kept_logits.append(logits[keep])
             kept_quality.append(quality[keep])
-        masks = masks_of_logits(torch.cat(kept_logits), working_size_px(photo.size_px))
-        scores = torch.cat(kept_quality).numpy()
+        logits, scores = torch.cat(kept_logits), torch.cat(kept_quality).numpy()
+        kept = distinct_masks((logits > 0).numpy(), scores)  # before they are enlarged: most say the same
+        masks = masks_of_logits(logits[kept], working_size_px(photo.size_px))
         return [
-            proposal(masks[i], Prompt(label=""), float(scores[i]), f"{self.name} grid")
-            for i in distinct_masks(masks, scores)
+            proposal(mask, Prompt(label=""), float(score), f"{self.name} grid")
+            for mask, score in zip(masks, scores[kept], strict=True)
         ]
 
     @property

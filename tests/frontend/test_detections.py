@@ -1,12 +1,15 @@
-"""Which boxes are the same thing."""
+"""Which boxes and masks are the same thing."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixal3d_scene.frontend.detections import distinct, inside_photo, suppress
+from pixal3d_scene.frontend.mask_grid import GridSettings, distinct_masks, grid_points, sure
+from pixal3d_scene.frontend.mask_grid import boxes_of as mask_boxes
 
 
 def boxes_of(*corners: tuple[float, float, float, float]) -> np.ndarray:
@@ -51,3 +54,29 @@ def test_boxes_are_cut_at_the_photo() -> None:
     assert inside_photo(np.array([-5.0, -5.0, 20.0, 30.0]), (10, 40)) == (0.0, 0.0, 10.0, 30.0)
     assert inside_photo(np.array([9.5, 0.0, 20.0, 30.0]), (10, 40)) is None
     assert inside_photo(np.array([50.0, 0.0, 60.0, 30.0]), (10, 40)) is None
+
+
+# Masks of a grid of points
+
+
+def test_grid_points_are_the_middles_of_equal_cells() -> None:
+    points = grid_points((100, 40), 2)
+    assert points.tolist() == [[25, 10], [75, 10], [25, 30], [75, 30]]
+
+
+def test_unsure_unstable_and_empty_masks_go() -> None:
+    chosen = GridSettings(quality=0.5, stability=0.8)
+    logits = torch.full((4, 10, 10), -5.0)
+    logits[:3, 2:8, 2:8] = 5.0
+    logits[1, 2:5, 2:8] = 0.5  # half of it is only just there
+    quality = torch.tensor([0.9, 0.9, 0.4, 0.9])  # the third is unsure, the fourth empty
+    assert sure(logits, quality, chosen).tolist() == [True, False, False, False]
+
+
+def test_the_surest_of_masks_with_one_box_stays() -> None:
+    masks = np.zeros((4, 20, 20), dtype=bool)
+    masks[0, 2:10, 2:10] = True
+    masks[1, 2:10, 2:11] = True
+    masks[2, 12:18, 12:18] = True
+    assert distinct_masks(masks, np.array([0.7, 0.9, 0.3, 1.0], dtype=np.float32)).tolist() == [1, 2]
+    assert mask_boxes(list(masks)).tolist() == [[2, 2, 10, 10], [2, 2, 11, 10], [12, 12, 18, 18], [0, 0, 0, 0]]
