@@ -26,6 +26,7 @@ from .layout_trials import Disturbance, TrueScene, disturbed, eroded
 
 _FLOOR_M = 0.005  # true height of what counts as visible floor
 _SAME_WALL_DEG, _SAME_WALL_M = 20.0, 0.5
+_LARGE_PX = 1000
 _EDGE_RATIO = 1.15  # depth steps beside which flying pixels are planted
 
 
