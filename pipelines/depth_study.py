@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +18,17 @@ import numpy as np
 from pixal3d_scene.review.depth_trials import DepthDisturbance, DepthTrial, run_trial
 from pixal3d_scene.review.layout_trials import Disturbance, read_true_scene
 
-_BAD = {"noise_share": 0.05, "smooth_share": 0.02}
+_BAD = Disturbance(name="noise_5", noise_share=0.05, smooth_share=0.02)
 DISTURBANCES = (
     DepthDisturbance(depth=Disturbance(name="perfect")),
     DepthDisturbance(depth=Disturbance(name="smooth_2", smooth_share=0.02)),
-    DepthDisturbance(depth=Disturbance(name="noise_5", **_BAD)),
-    DepthDisturbance(depth=Disturbance(name="noise_5, scale 1.1", scale_bias=1.1, **_BAD)),
-    DepthDisturbance(depth=Disturbance(name="noise_5, masks eroded 3 px", eroded_px=3, **_BAD)),
-    DepthDisturbance(depth=Disturbance(name="noise_5, masks merged", **_BAD), merged=True),
-    DepthDisturbance(depth=Disturbance(name="noise_5, no masks", **_BAD), masks=False),
+    DepthDisturbance(depth=_BAD),
+    DepthDisturbance(depth=replace(_BAD, name="noise_5, scale 1.1", scale_bias=1.1)),
+    DepthDisturbance(depth=replace(_BAD, name="noise_5, masks eroded 3 px", eroded_px=3)),
+    DepthDisturbance(depth=replace(_BAD, name="noise_5, masks merged"), merged=True),
+    DepthDisturbance(depth=replace(_BAD, name="noise_5, no masks"), masks=False),
     DepthDisturbance(depth=Disturbance(name="flying pixels"), flying=0.7),
-    DepthDisturbance(depth=Disturbance(name="noise_5, flying pixels", **_BAD), flying=0.7),
+    DepthDisturbance(depth=replace(_BAD, name="noise_5, flying pixels"), flying=0.7),
 )
 
 
