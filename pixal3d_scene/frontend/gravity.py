@@ -1,8 +1,8 @@
 """Gravity and the camera's height from everything that tells: flat pieces of the room and straight lines in, both out.
 
 Floor and ceiling are level, walls are upright, and lines of the photo run up; each says so with its own uncertainty,
-and the direction that fits all of them is sought. What contradicts the rest (a sloping roof, a ramp taken for the
-floor) loses its weight. In cam, m.
+and the direction that fits all of them is sought. What contradicts the rest (a sloping roof, a wall that leans)
+loses its weight, but never the floor. In cam, m.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _LINES_LEAST_RAD = math.radians(0.5)
 _LINES_SURE_RAD = math.radians(4)
 _SWEEP_PITCH_DEG, _SWEEP_ROLL_DEG = np.arange(-40, 41, 2.5), np.arange(-10, 10.1, 2.5)
 _FITS_RAD = math.radians(6)  # between a piece's normal and a direction of the room
+_LENS_RAD = math.radians(0.3)  # a focal length that is a little wrong bends walls and ceiling against the floor
 _OUTLIER = 3.0  # standard deviations beyond which evidence loses its weight
 _ROUNDS, _SETTLED_RAD = 6, 1e-4
 
@@ -176,7 +177,7 @@ def _plane_evidence(
     normal = m / length
     if plane.kind == "walls":
         # normal . up = 0, with the variance of the normal along up
-        variance = up @ covariance @ up / length**2
+        variance = up @ covariance @ up / length**2 + _LENS_RAD**2
         return _Evidence(kind=plane.kind, rows=normal[None], values=np.zeros(1), covariance=np.array([[variance]]))
     across = np.linalg.svd(normal[None])[2][1:]  # two directions in the plane: both are level
     return _Evidence(
@@ -198,7 +199,8 @@ def _fuse(
             left = item.values - item.rows @ up
             inverse = np.linalg.inv(item.covariance)
             surprise = math.sqrt(float(left @ inverse @ left) / len(left)) / _OUTLIER
-            weight = 1 / (1 + surprise**2) ** 2  # Geman and McClure
+            # Geman and McClure's weight; what stands on the floor must stand on it, so the floor is never given up.
+            weight = 1.0 if item.kind == "floor" else 1 / (1 + surprise**2) ** 2
             information += weight * rows.T @ inverse @ rows
             pull += weight * rows.T @ inverse @ left
             parts.append((item.kind, float(weight * np.trace(rows.T @ inverse @ rows))))

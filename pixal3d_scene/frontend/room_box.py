@@ -93,7 +93,14 @@ def fit_room_box(
     evidence = _Evidence(rgb, free, camera, box.R_room_from_cam, feet_room_m, usual)
     closed = _search(box, evidence)
     open_box = _search(replace(box, ceiling_m=np.inf), evidence)
+    if evidence.top_m(open_box) > _tallest_m(height_m):
+        return closed  # the photo looks up: whatever the colours say, no room is as high as its walls would be
     return closed if evidence.cost(open_box) - evidence.cost(closed) > _CEILING_MUST_EXPLAIN else open_box
+
+
+def _tallest_m(camera_height_m: float) -> float:
+    """The highest ceiling that is looked for."""
+    return max(_LIMITS_M["ceiling_m"][1], camera_height_m + 1.5)
 
 
 def _search(box: RoomBox, evidence: _Evidence) -> RoomBox:
@@ -105,7 +112,7 @@ def _search(box: RoomBox, evidence: _Evidence) -> RoomBox:
             steps = _STEPS[name]
             low, high = _LIMITS_M[name]
             if name == "ceiling_m":
-                low, high = max(low, box.camera_height_m + 0.3), max(high, box.camera_height_m + 1.5)
+                low, high = max(low, box.camera_height_m + 0.3), _tallest_m(box.camera_height_m)
             for value in np.geomspace(low, high, steps):
                 box, best_cost = _better(box, best_cost, evidence, {name: float(value)})
         for factor in np.geomspace(0.4, 2.5, 17):
@@ -174,6 +181,13 @@ class _Evidence:
             ]
         )
         return float(self._colour_cost(box) + prior + np.minimum((outside / 0.1) ** 2, 4.0).sum() / 2)
+
+    def top_m(self, box: RoomBox) -> float:
+        """How high above the floor the walls of the box would be seen."""
+        if not len(self._rays_room):
+            return 0.0
+        up_m = box.faces_depth_m(self._rays_room).min(axis=0) * self._rays_room[:, 2]
+        return box.camera_height_m + float(np.percentile(up_m, 99))
 
     def _colour_cost(self, box: RoomBox) -> float:
         if not len(self._rays_room):

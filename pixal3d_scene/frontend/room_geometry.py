@@ -77,11 +77,13 @@ def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foo
 
 def _describe(box: RoomBox, view: View) -> str:
     ceiling = f"a ceiling at {box.ceiling_m:.1f} m" if np.isfinite(box.ceiling_m) else "no ceiling in the picture"
+    floor_in_sight = bool((view.camera.rays_cam()[-1] @ view.camera.up_cam < 0).any())
+    blind = "" if floor_in_sight else " The photo looks up and shows no floor: all sizes hang on the ceiling's height."
     sure = "" if view.turn.yaw_support > _SMALLEST_YAW_SUPPORT else " and their direction is a guess"
     return (
         f"Depth is a stop-gap from room geometry: walls {box.ahead_m:.1f} m ahead, {box.left_m:.1f} m left and "
         f"{box.right_m:.1f} m right of the camera and {ceiling} fit the photo's colours best"
-        f"{sure}; objects stand where their masks meet the floor, and their relief is a guess."
+        f"{sure}; objects stand where their masks meet the floor, and their relief is a guess.{blind}"
     )
 
 

@@ -26,6 +26,7 @@ from .layout_trials import Disturbance, TrueScene, disturbed, eroded
 
 _FLOOR_M = 0.005  # true height of what counts as visible floor
 _SAME_WALL_DEG, _SAME_WALL_M = 20.0, 0.5
+_LARGE_PX = 1000
 _EDGE_RATIO = 1.15  # depth steps beside which flying pixels are planted
 
 
@@ -195,7 +196,8 @@ def _after_known_size(scene: TrueScene, found: Depth, instances: Instances | Non
     for item in instances.items:
         true_object = scene.objects[item.mask_value]
         rows = np.flatnonzero((instances.label_map == item.mask_value).any(axis=1))
-        if true_object.parent == "floor" and rows[0] > 0 and rows[-1] < instances.label_map.shape[0] - 1:
+        large = int((instances.label_map == item.mask_value).sum()) > _LARGE_PX
+        if large and true_object.parent == "floor" and rows[0] > 0 and rows[-1] < instances.label_map.shape[0] - 1:
             low, high = np.percentile(true_object.mesh_world.vertices[:, 1], [0, 100])
             seen_m = measure_height(truth, instances, item.mask_value, name=item.name)
             if abs(seen_m / (high - low) - 1) < 0.05:  # its top and foot are visible

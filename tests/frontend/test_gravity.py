@@ -187,3 +187,16 @@ def test_blocks_are_planes_and_edges_are_left_out() -> None:
     assert len(surfels) > 0.8 * 32 * 24
     np.testing.assert_allclose(camera.project(surfels.points_cam), surfels.centres_px, atol=1e-6)
     assert np.einsum("ij,ij->i", surfels.normals_cam, surfels.points_cam).max() < 0  # towards the camera
+
+
+@pytest.mark.parametrize("factor", [0.87, 1.15])
+def test_with_a_wrong_focal_length_the_floor_is_still_level(factor: float) -> None:
+    camera = camera_in_room(pitch_deg=17, yaw_deg=25, height_m=1.4)
+    scene = painted_room(camera, furniture())
+    wrong = Camera.from_focal(focal_px=float(factor * camera.K[0, 0]), size_px=camera.size_px)
+    depth = replace(scene.depth, camera=wrong)
+    stance = stance_of(scene, depth)
+    assert stance.height_m is not None
+    floor = (scene.instances.label_map == 0) & (np.abs(scene.depth.points_world()[..., 1]) < 1e-3)
+    heights_m = depth.points_cam()[floor] @ stance.up_cam + stance.height_m
+    assert np.abs(heights_m).max() < 0.05

@@ -186,3 +186,14 @@ def test_the_shared_rooms(rooms_dir: Path) -> None:
         scaled.append(np.mean(np.abs(alone / truth_m[ok] - 1)))
     assert np.mean(metric) < 0.07
     assert np.mean(scaled) < 0.09
+
+
+@pytest.mark.parametrize("pitch_deg", [-50.0, -70.0])
+def test_a_camera_that_looks_up_sees_a_ceiling_and_no_tower(pitch_deg: float) -> None:
+    camera = camera_in_room(pitch_deg=pitch_deg, yaw_deg=10)
+    scene = painted_room(camera)
+    depth = RoomGeometryDepth(camera_height_m=1.5, fallback_fov_deg=60.0).estimate(
+        scene.photo, scene.instances, KnownView(camera=camera)
+    )
+    assert depth.points_world()[..., 1].max() < 4.1
+    assert any("shows no floor" in n for n in depth.notes)
