@@ -85,7 +85,7 @@ def cut_merged(regions: list[Region], evidence: DepthEvidence | None, least_px: 
         return regions
     result: list[Region] = []
     for number, region in enumerate(regions, start=1):
-        parts = cut(evidence.surface(region.in_picture(evidence.z_m.shape), region.box), least_px=least_px)
+        parts = cut(evidence.surface(region.pixels, region.box), least_px=least_px)
         if len(parts) == 1:
             result.append(region)
             continue

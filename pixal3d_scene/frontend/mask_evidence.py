@@ -28,13 +28,15 @@ _LARGEST_WINDOW_PX = 9
 class Surface:
     """The visible surface of one mask, in the mask's bounding box.
 
-    mask: the mask. seen: its pixels with depth. z_m: smoothed inside the mask. y_m: height above the floor.
+    mask: the mask. seen: its pixels with depth. at_border: the picture's outermost
+    pixels. z_m: smoothed inside the mask. y_m: height above the floor.
     plan_m: (x, z) in world. down: metres downwards per metre of depth along each pixel's ray.
     noise_share: standard deviation of z_m left after smoothing, as a share of it.
     """
 
     mask: Bool[np.ndarray, "h w"]
     seen: Bool[np.ndarray, "h w"]
+    at_border: Bool[np.ndarray, "h w"]
     measured: Bool[np.ndarray, "h w"]
     z_m: Float[np.ndarray, "h w"]
     y_m: Float[np.ndarray, "h w"]
@@ -45,31 +47,32 @@ class Surface:
     noise_share: float
 
     def __post_init__(self) -> None:
-        freeze(self, "mask", "seen", "measured", "z_m", "y_m", "plan_m", "down")
+        freeze(self, "mask", "seen", "at_border", "measured", "z_m", "y_m", "plan_m", "down")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthEvidence:
-    """A depth map at the masks' working size, with its noise."""
+    """A depth map at the masks' working size, with its noise. rays_world: one metre of depth long."""
 
     z_m: Float[np.ndarray, "H W"]
     valid: Bool[np.ndarray, "H W"]
     camera: Camera
+    rays_world: Float[np.ndarray, "H W 3"]
     noise_share: float
     window_px: int
 
-    def surface(self, mask: Bool[np.ndarray, "H W"], box: Box) -> Surface:
-        """The surface that `mask` shows; box: rows and columns that hold it."""
-        inside = mask[box]
+    def surface(self, inside: Bool[np.ndarray, "h w"], box: Box) -> Surface:
+        """The surface that a mask shows; inside: the mask in `box`, rows and columns of the picture."""
         seen = inside & self.valid[box]
         z_m = self.z_m[box].astype(np.float64)
         if self.window_px > 1:
             z_m = np.where(seen, 1 / edge_keeping_mean(1 / z_m, seen, self.window_px), z_m)
-        rays_world = _rays_world(self.camera, box)
+        rays_world = self.rays_world[box]
         points_world = rays_world * z_m[..., None] + self.camera.centre_world
         return Surface(
             mask=inside,
             seen=seen,
+            at_border=self._at_border(box),
             measured=self.valid[box],
             z_m=z_m,
             y_m=points_world[..., 1],
@@ -78,6 +81,13 @@ class DepthEvidence:
             camera_plan_m=self.camera.centre_world[[0, 2]],
             focal_px=float(self.camera.K[1, 1]),
             noise_share=self.noise_share / self.window_px,
+        )
+
+    def _at_border(self, box: Box) -> Bool[np.ndarray, "h w"]:
+        rows, columns = (np.arange(b.start, b.stop) for b in box)
+        height, width = self.z_m.shape
+        return np.asarray(
+            ((rows == 0) | (rows == height - 1))[:, None] | ((columns == 0) | (columns == width - 1))[None, :]
         )
 
 
@@ -96,6 +106,7 @@ def gather_evidence(depth: Depth, size_px: tuple[int, int]) -> DepthEvidence:
         z_m=np.where(valid, depth.z_m[np.ix_(rows, columns)], 1.0),
         valid=valid,
         camera=camera,
+        rays_world=camera.rays_cam() @ camera.T_world_from_cam.rotation.as_matrix().T,
         noise_share=noise_share,
         window_px=min(window_px, _LARGEST_WINDOW_PX),
     )
@@ -131,10 +142,3 @@ def edge_keeping_mean(
             best[better], calmest[better] = mean[at][better], spread[better]
     return np.where(known, best, values)
 
-
-def _rays_world(camera: Camera, box: Box) -> Float[np.ndarray, "h w 3"]:
-    """Directions in world through the pixel centres of a box, one metre of depth long."""
-    x, y = np.meshgrid(np.arange(box[1].start, box[1].stop) + 0.5, np.arange(box[0].start, box[0].stop) + 0.5)
-    rays_cam = camera.rays_through(np.stack([x, y], axis=-1))
-    turn = camera.T_world_from_cam.rotation.as_matrix()
-    return rays_cam @ turn.T

@@ -5,11 +5,13 @@ Regions in, regions out; all at the working size. Needs depth: without it only p
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 from .mask_evidence import DepthEvidence
-from .mask_region import Region, united_box
+from .mask_region import Box, Region, united_box
 from .mask_split import cut
 
 _TOUCH_PX = 4
@@ -38,19 +40,17 @@ def join_fragments(regions: list[Region], evidence: DepthEvidence | None, least_
         ]
         joined = None
         for a, b in pairs:
-            if belong_together(a, b, evidence, current, least_px):
+            if belong_together(a, b, evidence, least_px):
                 joined = a, b
                 break
             refused.add((id(a), id(b)))
         if joined is None:
             return current
         a, b = joined
-        box = united_box(a.box, b.box, margin=0, shape=evidence.z_m.shape)
+        box = united_box(a.box, b.box, margin=0)
         first = a if a.score >= b.score else b
         label = first.label or a.label or b.label
         whole = first.with_pixels(a.at(box) | b.at(box), box, *a.flags, *b.flags, "merged")
-        from dataclasses import replace
-
         current[current.index(a)] = replace(whole, label=label)
         current.remove(b)
 
@@ -65,45 +65,57 @@ def _may_belong(a: Region, b: Region) -> bool:
     return all(x.start - reach < y.stop and y.start - reach < x.stop for x, y in zip(a.box, b.box, strict=True))
 
 
-def belong_together(a: Region, b: Region, evidence: DepthEvidence, others: list[Region], least_px: int) -> bool:
+def belong_together(a: Region, b: Region, evidence: DepthEvidence, least_px: int) -> bool:
     """Whether two masks show one object: its surface goes on across their border and nothing says they are two."""
     from scipy.ndimage import distance_transform_edt
 
-    shape = evidence.z_m.shape
+    shape = (evidence.z_m.shape[0], evidence.z_m.shape[1])
     size = float(np.sqrt(min(a.area_px, b.area_px)))
-    box = united_box(a.box, b.box, margin=2, shape=shape)
-    in_a, in_b = a.at(box), b.at(box) & ~a.at(box)
-    if not in_b.any():
+    reach = int(np.ceil(_WIDEST_GAP * size)) + _STRIP_PX
+    near = _between(a, b, reach, shape)
+    in_a, in_b = a.at(near), b.at(near)
+    in_b = in_b & ~in_a
+    if not in_a.any() or not in_b.any():
         return False
     to_a, to_b = (np.asarray(distance_transform_edt(~m)) for m in (in_a, in_b))
     gap_px = float(to_b[in_a].min())
     if gap_px > max(_WIDEST_GAP * size, _TOUCH_PX):
         return False
-    both = np.zeros(shape, dtype=bool)
-    both[box] = in_a | in_b
-    surface = evidence.surface(both, box)
     if gap_px <= _TOUCH_PX:
-        length_px = int((in_a & (to_b <= _TOUCH_PX)).sum()) / _TOUCH_PX
-        if length_px < _LONG_BORDER * size:
+        if int((in_a & (to_b <= _TOUCH_PX)).sum()) / _TOUCH_PX < _LONG_BORDER * size:
             return False
         reach_px = float(_STRIP_PX)
     else:
         between = ~in_a & ~in_b & (to_a + to_b < gap_px + 3)
-        if not _is_hidden(between, box, evidence, in_a | in_b):
+        if not _is_hidden(between, near, evidence, in_a | in_b):
             return False
         reach_px = gap_px + _STRIP_PX
+    surface = evidence.surface(in_a | in_b, near)
     w = np.where(surface.seen, 1 / surface.z_m, 0.0)
     strip_a, strip_b = (m & surface.seen & (to <= reach_px) for m, to in ((in_a, to_b), (in_b, to_a)))
     if _continuity(w, strip_a, strip_b, reach_px, surface.noise_share) < _GOES_ON:
         return False
-    parts = cut(surface, least_px=max(min(a.area_px, b.area_px) // 3, least_px // 2, 12))
-    if len(parts) == 1:
-        return True
-    return not any(_iou(p.mask, m) > 0.5 for p in parts for m in (in_a, in_b))
+    whole = united_box(a.box, b.box, margin=0)
+    all_a, all_b = a.at(whole), b.at(whole)
+    parts = cut(
+        evidence.surface(all_a | all_b, whole),
+        least_px=max(min(a.area_px, b.area_px) // 3, least_px // 2, 12),
+    )
+    return len(parts) == 1 or not any(_iou(p.mask, m) > 0.5 for p in parts for m in (all_a, all_b))
+
+
+def _between(a: Region, b: Region, reach: int, shape: tuple[int, int]) -> Box:
+    """The part of the picture that is within reach of both."""
+    wide = [united_box(r.box, r.box, margin=reach, shape=shape) for r in (a, b)]
+    rows, columns = (
+        slice(max(x.start, y.start), max(min(x.stop, y.stop), max(x.start, y.start) + 1))
+        for x, y in zip(*wide, strict=True)
+    )
+    return rows, columns
 
 
 def _is_hidden(
-    between: Bool[np.ndarray, "h w"], box: tuple[slice, slice], evidence: DepthEvidence, pair: Bool[np.ndarray, "h w"]
+    between: Bool[np.ndarray, "h w"], box: Box, evidence: DepthEvidence, pair: Bool[np.ndarray, "h w"]
 ) -> bool:
     """Whether something nearer than both fills the gap between two masks."""
     valid, z_m = evidence.valid[box], evidence.z_m[box]

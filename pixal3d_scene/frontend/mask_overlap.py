@@ -113,7 +113,7 @@ def is_object_of_its_own(small: Region, large: Region, evidence: DepthEvidence |
         return False
     if evidence is None:
         return False
-    surface = evidence.surface(large.in_picture(evidence.z_m.shape), large.box)
+    surface = evidence.surface(large.pixels, large.box)
     inside = small.at(large.box) & surface.mask
     if not (inside & surface.seen).any():
         return False

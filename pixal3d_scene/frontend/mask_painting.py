@@ -6,12 +6,15 @@ masks are resampled as soft coverage with the half-pixel kept, so that outlines 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, UInt16
 
 from .mask_evidence import DepthEvidence
-from .mask_region import Region, overlap_px, united_box
+from .mask_region import Box, Region, overlap_px, united_box
 
+_BESIDE_PX = 12  # a claim is judged by what lies so near
 _SOFT_PX = 0.6  # standard deviation: a line of one pixel survives
 
 
@@ -26,33 +29,34 @@ def settle_conflicts(regions: list[Region], evidence: DepthEvidence | None) -> l
 
 
 def _settled(a: Region, b: Region, evidence: DepthEvidence | None) -> tuple[Region, Region]:
-    shape = (1 << 30, 1 << 30) if evidence is None else evidence.z_m.shape
-    box = united_box(a.box, b.box, margin=0, shape=(shape[0], shape[1]))
-    in_a, in_b = a.at(box), b.at(box)
-    shared = in_a & in_b
-    to_a = _goes_to_first(in_a, in_b, shared, box, evidence)
+    whole = united_box(a.box, b.box, margin=0)
+    shared = a.at(whole) & b.at(whole)
+    rows, columns = np.nonzero(shared.any(axis=1))[0], np.nonzero(shared.any(axis=0))[0]
+    around = (
+        slice(max(whole[0].start + int(rows[0]) - _BESIDE_PX, whole[0].start),
+              min(whole[0].start + int(rows[-1]) + 1 + _BESIDE_PX, whole[0].stop)),
+        slice(max(whole[1].start + int(columns[0]) - _BESIDE_PX, whole[1].start),
+              min(whole[1].start + int(columns[-1]) + 1 + _BESIDE_PX, whole[1].stop)),
+    )  # fmt: skip
+    in_a, in_b = a.at(around), b.at(around)
+    to_a = None if evidence is None else _goes_to_first(in_a, in_b, around, evidence)
     if to_a is None:
-        to_a = np.full(shared.shape, a.area_px <= b.area_px)
-    return (
-        _reduced(a, in_a & ~(shared & ~to_a), box),
-        _reduced(b, in_b & ~(shared & to_a), box),
-    )
+        to_a = np.full(in_a.shape, a.area_px <= b.area_px)
+    both = in_a & in_b
+    return _without(a, both & ~to_a, around), _without(b, both & to_a, around)
 
 
 def _goes_to_first(
-    in_a: Bool[np.ndarray, "h w"], in_b: Bool[np.ndarray, "h w"], shared: Bool[np.ndarray, "h w"],
-    box: tuple[slice, slice], evidence: DepthEvidence | None,
-) -> Bool[np.ndarray, "h w"] | None:  # fmt: skip
+    in_a: Bool[np.ndarray, "h w"], in_b: Bool[np.ndarray, "h w"], box: Box, evidence: DepthEvidence
+) -> Bool[np.ndarray, "h w"] | None:
     """By the depth of the nearest pixel that only one of them claims; None where that tells nothing."""
     from scipy.ndimage import distance_transform_edt
 
-    if evidence is None:
-        return None
-    only_a, only_b = (m & ~shared & evidence.valid[box] for m in (in_a, in_b))
+    surface = evidence.surface(in_a | in_b, box)
+    only_a, only_b = in_a & ~in_b & surface.seen, in_b & ~in_a & surface.seen
     if not only_a.any() or not only_b.any():
         return None
-    surface = evidence.surface(_in_picture(in_a | in_b, box, evidence.z_m.shape), box)
-    log_z = np.log(surface.z_m)
+    log_z = np.log(np.where(surface.seen, surface.z_m, 1.0))
     away = []
     for only in (only_a, only_b):
         _, nearest = distance_transform_edt(~only, return_indices=True)
@@ -60,18 +64,13 @@ def _goes_to_first(
     return np.asarray(np.where(surface.seen, away[0] < away[1], bool(only_a.sum() < only_b.sum())))
 
 
-def _in_picture(
-    mask: Bool[np.ndarray, "h w"], box: tuple[slice, slice], shape: tuple[int, ...]
-) -> Bool[np.ndarray, "H W"]:
-    picture = np.zeros(shape, dtype=bool)
-    picture[box] = mask
-    return picture
-
-
-def _reduced(region: Region, pixels: Bool[np.ndarray, "h w"], box: tuple[slice, slice]) -> Region:
-    from dataclasses import replace
-
-    return region.with_pixels(pixels, box) if pixels.any() else replace(region, pixels=np.zeros((1, 1), dtype=bool))
+def _without(region: Region, lost: Bool[np.ndarray, "h w"], box: Box) -> Region:
+    """Without some pixels; a region that has none left keeps one empty pixel."""
+    picture_part = np.zeros_like(region.pixels)
+    rows, columns = np.nonzero(lost)
+    picture_part[rows + box[0].start - region.top, columns + box[1].start - region.left] = True
+    pixels = region.pixels & ~picture_part
+    return region.with_pixels(pixels, region.box) if pixels.any() else replace(region, pixels=np.zeros((1, 1), dtype=bool))
 
 
 def paint(regions: list[Region], shape: tuple[int, int], size_px: tuple[int, int]) -> UInt16[np.ndarray, "H W"]:
@@ -84,10 +83,10 @@ def paint(regions: list[Region], shape: tuple[int, int], size_px: tuple[int, int
     same_size = size_px == (shape[1], shape[0])
     for value, region in enumerate(regions, start=1):
         box = united_box(region.box, region.box, margin=4, shape=shape)
-        soft = gaussian_filter(region.at(box).astype(np.float32), _SOFT_PX, mode="nearest")
-        if same_size:
-            out, coverage = box, soft
+        if same_size:  # nothing to resample: the outline stays as it is
+            out, coverage = box, region.at(box).astype(np.float32)
         else:
+            soft = gaussian_filter(region.at(box).astype(np.float32), _SOFT_PX, mode="nearest")
             scale = size_px[1] / shape[0], size_px[0] / shape[1]
             out = tuple(
                 slice(int(np.floor(b.start * s)), int(np.ceil(b.stop * s))) for b, s in zip(box, scale, strict=True)

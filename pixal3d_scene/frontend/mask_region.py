@@ -16,7 +16,7 @@ from .proposals import MaskProposal
 Box = tuple[slice, slice]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Region:
     """pixels: of the box that starts at (top, left); at least one row and column. made_by: see `Proposal.source`.
 
@@ -97,12 +97,11 @@ def _rank(region: Region) -> tuple[float, int, str, int, int, bytes]:
     return (-region.score, -region.area_px, region.label, region.top, region.left, np.packbits(region.pixels).tobytes())
 
 
-def united_box(a: Box, b: Box, *, margin: int, shape: tuple[int, int]) -> Box:
-    """The smallest box around two, some pixels wider, inside the picture."""
-    return (
-        slice(max(min(a[0].start, b[0].start) - margin, 0), min(max(a[0].stop, b[0].stop) + margin, shape[0])),
-        slice(max(min(a[1].start, b[1].start) - margin, 0), min(max(a[1].stop, b[1].stop) + margin, shape[1])),
-    )
+def united_box(a: Box, b: Box, *, margin: int, shape: tuple[int, int] | None = None) -> Box:
+    """The smallest box around two, some pixels wider, inside the picture of that shape."""
+    rows, columns = ((min(x.start, y.start) - margin, max(x.stop, y.stop) + margin) for x, y in zip(a, b, strict=True))
+    height, width = shape or (rows[1], columns[1])
+    return slice(max(rows[0], 0), min(rows[1], height)), slice(max(columns[0], 0), min(columns[1], width))
 
 
 def overlap_px(a: Region, b: Region) -> int:

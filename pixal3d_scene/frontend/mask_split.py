@@ -22,6 +22,7 @@ _CONTINUES_SHARE = 0.012  # of the depth, some pixels apart
 _NEAR_SHARE = 0.025  # of the distance: plan places closer than this, and _NEAR_M, meet
 _NEAR_M = 0.06
 _NEAR_OF_EXTENT = 0.15  # of the smaller one's extent: a fold of a blanket hides that much of a bed
+_CUT_OFF_TIMES = 3.0  # what joins two pieces that the picture's border cuts may lie outside
 _THINNEST_M = 0.06  # across: legs and poles are no objects of their own
 _TOP_SHARE = 0.03  # of the mask: level tops show at least so much
 _FEWEST_TOP_PX = 40
@@ -34,7 +35,7 @@ _NARROWEST_TOP_M = 0.03  # standard deviation across
 _LOWEST_THING_M = 0.065
 _EDGE_SHARE = 0.4  # of the mask's columns
 _LYING_M = 1.7  # a top as long as a person,
-_LYING_BELOW_M = 0.68  # and low: pillows and blankets belong to the bed
+_LYING_BELOW_M = 0.72  # and low: pillows and blankets belong to the bed
 _HIGH_THING_M = 0.3
 _FOOT_M = 0.25
 _SEAT_BELOW_M = 0.71  # a seat at most, with a tenth for a wrong scale: on it stands a back;
@@ -46,6 +47,7 @@ _REARMOST, _FOREMOST = -0.1, 0.925
 _WIDEST_ABOVE = 0.95  # anywhere: a shade is wider than the lamp's foot
 _THING_ATTACHED_SHARE = 0.25  # of a thing's outline may go on into the carrier
 _SUMMIT = 0.2  # of a thing's height, from above: nothing of the carrier is over it
+_FREE_TOUCHING = 0.1  # of a free piece's outline: farther apart, the mask's author joined what is hidden between
 _FREE_ATTACHED_SHARE = 0.5
 _FOOT_SHARE = 0.5  # of what is below a thing in the picture is its top
 _OCCLUDED_SHARE = 0.25  # of a thing's outline: how wide it is, nobody can tell then
@@ -284,10 +286,18 @@ def group_seeds(surface: Surface, seeds: Seeds) -> tuple[list[int], set[int]]:
                 continue
             if not len(cells[a]) or not len(cells[b]):
                 continue
-            near_m = max(closest_m, _NEAR_OF_EXTENT * min(extents_m[a], extents_m[b]))
+            cut_off = all((_at_border(surface) & (seeds.label_map == k)).any() for k in (a, b))
+            near_m = (_CUT_OFF_TIMES if cut_off else 1.0) * max(closest_m, _NEAR_OF_EXTENT * min(extents_m[a], extents_m[b]))
             if _meet(cells[a], cells[b], near_m) or _is_niche(seeds, surface, a, b):
                 parent[max(root(a), root(b))] = min(root(a), root(b))
     return [root(k) for k in range(seeds.count + 1)], {root(k) for k in things}
+
+
+def _at_border(surface: Surface) -> Bool[np.ndarray, "h w"]:
+    """The picture's border, as wide as what seeds keep from it."""
+    from scipy.ndimage import binary_dilation
+
+    return np.asarray(binary_dilation(surface.at_border, iterations=3))
 
 
 def _meet(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"], near_m: float) -> bool:
@@ -404,7 +414,7 @@ def _holds(surface: Surface, part: Bool[np.ndarray, "h w"], thing: Thing | None)
     """Whether the border of a part says that it is an object of its own."""
     border = trace_border(surface, part, thing)
     if thing is None:
-        return border.touching >= 4 and border.attached <= _FREE_ATTACHED_SHARE and _is_body(surface, part)
+        return border.touching >= 4 and border.inside >= _FREE_TOUCHING and border.attached <= _FREE_ATTACHED_SHARE and _is_body(surface, part)
     if border.foot < _FOOT_SHARE or border.summit > 0.5:
         return False
     if not is_like_thing(surface, part & surface.seen, thing.top, thing.top_m):
@@ -427,12 +437,13 @@ def _is_body(surface: Surface, part: Bool[np.ndarray, "h w"]) -> bool:
 class Border:
     """What lies along the outline of a part, as shares of `touching`, the pixels where it meets the rest of the mask.
 
-    attached: the same surface going on. hidden: a nearer surface. The rest is farther away, or the top that it stands
+    inside: share of the outline that these are. attached: the same surface going on. hidden: a nearer surface. The rest is farther away, or the top that it stands
     on. foot: share of that top in what is below the part. summit: attached or hidden in the outline of the part's
     highest end. occluded: of the outline outside the mask too, where something else hides the part.
     """
 
     touching: int
+    inside: float
     attached: float
     hidden: float
     foot: float
@@ -448,7 +459,7 @@ def trace_border(surface: Surface, part: Bool[np.ndarray, "h w"], thing: Thing |
     calm = binary_erosion(inner)
     inner = calm if calm.any() else inner
     if not inner.any():
-        return Border(touching=0, attached=1.0, hidden=0.0, foot=0.0, summit=1.0, occluded=0.0)
+        return Border(touching=0, inside=0.0, attached=1.0, hidden=0.0, foot=0.0, summit=1.0, occluded=0.0)
     rows, columns = np.nonzero(part)
     box = np.s_[max(rows.min() - 6, 0) : rows.max() + 7, max(columns.min() - 6, 0) : columns.max() + 7]
     away, nearest = distance_transform_edt(~inner[box], return_indices=True)
@@ -466,6 +477,7 @@ def trace_border(surface: Surface, part: Bool[np.ndarray, "h w"], thing: Thing |
     high = inside & (y_m[nearest[0], nearest[1]] > high_m - _SUMMIT * (high_m - low_m))
     return Border(
         touching=int(inside.sum()),
+        inside=_share(inside, ring),
         attached=_share(attached, inside),
         hidden=_share(hidden, inside),
         foot=_share(carries & below, below),

@@ -26,7 +26,10 @@ _WORDS = {
 _FURNITURE_BEFORE_DOOR = ("cabinet", "cupboard", "wardrobe", "oven", "fridge", "refrigerator", "closet", "shower")
 _ON_SHELL_SHARE = 0.85  # of a mask on the room's planes: it shows the room
 _MOSTLY_SHELL_SHARE = 0.5  # and a large one that does so with half of its pixels shows the room and more
+_BEYOND_M, _BEYOND_SHARE = 0.1, 0.05
+_MOST_BEYOND = 0.02  # of the photo's points
 _LARGE_SHARE = 0.08  # of the photo
+_PICTURE_SHARE = 0.015  # a smaller mask on a wall is a picture or a cabinet seen from the front
 _LEVEL_M, _LEVEL_SHARE = 0.03, 0.01  # floor and ceiling: depth noise hardly changes heights
 _UPRIGHT_M, _UPRIGHT_SHARE = 0.06, 0.025  # walls: it does
 
@@ -63,6 +66,9 @@ def room_planes(depth: Depth, evidence: DepthEvidence) -> UInt8[np.ndarray, "H W
     found = np.zeros(shape, dtype=np.uint8)
     for plane in reversed(room.planes):  # the floor, the first, wins
         kind = _kind(plane)
+        outside_m = -((points - plane.corners_world[0]) @ plane.normal_world) - _BEYOND_SHARE * surface.z_m
+        if float((outside_m > _BEYOND_M)[surface.seen].mean()) > _MOST_BEYOND:
+            continue  # a wall has nothing behind it: this is the front of a wardrobe or a board
         upright = kind == _WALL
         tolerance_m = (_UPRIGHT_M if upright else _LEVEL_M) + (
             _UPRIGHT_SHARE if upright else _LEVEL_SHARE
@@ -99,6 +105,10 @@ def find_structure(
             continue
         on = planes[region.box][region.pixels]
         share = float((on > 0).mean())
+        mostly = int(np.bincount(on[on > 0]).argmax()) if share > 0 else 0
+        if mostly == _WALL and region.area_px < _PICTURE_SHARE * shell_map.size:
+            objects.append(region)
+            continue
         if share < _MOSTLY_SHELL_SHARE or (share < _ON_SHELL_SHARE and region.area_px < _LARGE_SHARE * shell_map.size):
             objects.append(region)
             continue

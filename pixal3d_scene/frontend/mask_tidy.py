@@ -10,9 +10,11 @@ from jaxtyping import Bool, Float
 
 _SPECK_PX = 12.0  # of a picture of 800 x 600
 _PICTURE_PX = 800 * 600
-_SPECK_SHARE = 0.1  # of the mask: what is larger is a piece of it
+_SPECK_SHARE = 0.005  # of the mask: what is larger may be a piece of it behind something,
+_SURELY_A_SPECK_PX = 4.0  # but a few pixels never are
 _SURELY_A_HOLE = 0.04  # of the depth: what lies so much farther is seen through the mask
 _FILLED_SHARE = 0.02  # of the mask
+_MOST_CHANGED = 0.03  # of the mask: what has more holes or pieces is a fan, a plant, a thing behind a grid
 
 
 def speck_px(shape: tuple[int, int]) -> float:
@@ -29,8 +31,10 @@ def drop_specks(pixels: Bool[np.ndarray, "h w"], largest_px: float) -> Bool[np.n
         return pixels
     areas = np.bincount(pieces.ravel())
     areas[0] = 0
-    limit = min(largest_px, _SPECK_SHARE * areas.sum())
+    limit = max(min(largest_px, _SPECK_SHARE * areas.sum()), _SURELY_A_SPECK_PX)
     kept = (areas > limit) | (areas == areas.max())
+    if areas[~kept].sum() > _MOST_CHANGED * areas.sum():
+        return pixels
     return kept[pieces] & pixels
 
 
@@ -69,7 +73,7 @@ def fill_pinholes(
         farther = np.median(z_m[around][inside]) / np.median(z_m[around][rim]) - 1
         if farther < _SURELY_A_HOLE:
             filled[around] |= hole
-    return filled
+    return filled if filled.sum() - pixels.sum() <= _MOST_CHANGED * filled.sum() else pixels
 
 
 def _widened(box: tuple[slice, slice], by: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
