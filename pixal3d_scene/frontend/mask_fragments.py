@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from .mask_evidence import DepthEvidence
+from .mask_evidence import DepthEvidence, Surface
 from .mask_region import Box, Region, united_box
 from .mask_split import cut
 
@@ -21,6 +21,7 @@ _GOES_ON = 0.7  # of the blocks along a border
 _GOES_ON_TOLERANCE = 0.012  # of the depth
 _FEWEST_BLOCKS = 1
 _LONG_BORDER = 0.25  # of the smaller one's square root of area
+_LEVEL_OVERLAP = 0.25  # of the heights on both sides of a border
 _HIDDEN_SHARE = 0.7  # of a gap that something nearer fills
 _WIDEST_GAP = 1.2  # of the smaller one's square root of area
 
@@ -95,6 +96,8 @@ def belong_together(a: Region, b: Region, evidence: DepthEvidence, least_px: int
     strip_a, strip_b = (m & surface.seen & (to <= reach_px) for m, to in ((in_a, to_b), (in_b, to_a)))
     if _continuity(w, strip_a, strip_b, reach_px, surface.noise_share) < _GOES_ON:
         return False
+    if _is_level_border(surface, in_a & (to_b <= reach_px), in_b & (to_a <= reach_px)):
+        return False
     whole = united_box(a.box, b.box, margin=0)
     all_a, all_b = a.at(whole), b.at(whole)
     parts = cut(
@@ -102,6 +105,18 @@ def belong_together(a: Region, b: Region, evidence: DepthEvidence, least_px: int
         least_px=max(min(a.area_px, b.area_px) // 3, least_px // 2, 12),
     )
     return len(parts) == 1 or not any(_iou(p.mask, m) > 0.5 for p in parts for m in (all_a, all_b))
+
+
+def _is_level_border(surface: Surface, strip_a: Bool[np.ndarray, "h w"], strip_b: Bool[np.ndarray, "h w"]) -> bool:
+    """Whether one lies above the other along a level line: there one thing stands on another."""
+    seen_a, seen_b = strip_a & surface.seen, strip_b & surface.seen
+    if not seen_a.any() or not seen_b.any():
+        return False
+    (low_a, high_a), (low_b, high_b) = (np.percentile(surface.y_m[s], [10, 90]) for s in (seen_a, seen_b))
+    plan_m = surface.plan_m[seen_a | seen_b]
+    long_m = float(np.linalg.norm(np.ptp(np.percentile(plan_m, [5, 95], axis=0), axis=0)))
+    overlap_m = min(high_a, high_b) - max(low_a, low_b)
+    return bool(overlap_m < _LEVEL_OVERLAP * min(high_a - low_a, high_b - low_b) and long_m > high_a - low_a)
 
 
 def _between(a: Region, b: Region, reach: int, shape: tuple[int, int]) -> Box:

@@ -22,17 +22,19 @@ _CONTINUES_SHARE = 0.012  # of the depth, some pixels apart
 _NEAR_SHARE = 0.025  # of the distance: plan places closer than this, and _NEAR_M, meet
 _NEAR_M = 0.06
 _NEAR_OF_EXTENT = 0.15  # of the smaller one's extent: a fold of a blanket hides that much of a bed
-_CUT_OFF_TIMES = 3.0  # what joins two pieces that the picture's border cuts may lie outside
+_CUT_OFF_TIMES = 2.5  # what joins two pieces that the picture's border cuts may lie outside
 _THINNEST_M = 0.06  # across: legs and poles are no objects of their own
 _TOP_SHARE = 0.03  # of the mask: level tops show at least so much
 _FEWEST_TOP_PX = 40
 _LEVEL_M = 0.012
+_EDGE_M = 0.03  # an edge may stand up so far above its top
 _SLOPE_ROWS = 3  # over which a surface's slope is measured
 _FLAT = 0.45  # of an upright surface's change of height
 _QUIET = 0.002  # noise as a share of the depth
 _LOWEST_TOP_M = 0.05  # feet and rugs are no tops
 _NARROWEST_TOP_M = 0.03  # standard deviation across
 _LOWEST_THING_M = 0.065
+_LOWEST_EDGE_M = 0.78  # lower ones are the arms of chairs
 _EDGE_SHARE = 0.4  # of the mask's columns
 _LYING_M = 1.7  # a top as long as a person,
 _LYING_BELOW_M = 0.72  # and low: pillows and blankets belong to the bed
@@ -42,14 +44,14 @@ _SEAT_BELOW_M = 0.71  # a seat at most, with a tenth for a wrong scale: on it st
 _WIDEST_ON_SEAT = 0.42  # of the seat's width, at a thing's foot
 _WIDEST_ON_TABLE = 0.72
 _LARGEST_THING = 0.6  # of the mask
-_OVERHANG = 0.08  # of the top's width
-_REARMOST, _FOREMOST = -0.1, 0.925
-_WIDEST_ABOVE = 0.95  # anywhere: a shade is wider than the lamp's foot
-_THING_ATTACHED_SHARE = 0.25  # of a thing's outline may go on into the carrier
+_OVERHANG = 0.16  # of the top's width
+_REARMOST, _FOREMOST = -0.1, 0.97
+_WIDEST_ABOVE = 1.0  # anywhere: a shade is wider than the lamp's foot
+_THING_ATTACHED_SHARE = 0.3  # of a thing's outline may go on into the carrier
 _SUMMIT = 0.2  # of a thing's height, from above: nothing of the carrier is over it
-_FREE_TOUCHING = 0.1  # of a free piece's outline: farther apart, the mask's author joined what is hidden between
+_FREE_TOUCHING = 0.05  # of a free piece's outline: farther apart, the mask's author joined what is hidden between
 _FREE_ATTACHED_SHARE = 0.5
-_FOOT_SHARE = 0.5  # of what is below a thing in the picture is its top
+_FOOT_SHARE = 0.35  # of what is below a thing in the picture is its top
 _OCCLUDED_SHARE = 0.25  # of a thing's outline: how wide it is, nobody can tell then
 
 RESTS = "rests on another object"
@@ -117,7 +119,8 @@ def find_things(surface: Surface, calm: Bool[np.ndarray, "h w"], fewest: float) 
     edges_m = [e for e in level_edges(surface, tolerance_m) if all(abs(e - t) > 2 * tolerance_m for t in tops_m)]
     for top_m in (*tops_m, *edges_m):
         top = (level | np.isin(top_m, edges_m)) & (np.abs(surface.y_m - top_m) <= tolerance_m)
-        for piece in _pieces(calm & (surface.y_m > top_m + tolerance_m), fewest):
+        above = surface.seen & (surface.y_m > top_m + tolerance_m)
+        for piece in _with_thin_parts(_pieces(calm & above, fewest), above):
             if is_like_thing(surface, piece, top, top_m):
                 found.append(Thing(mask=piece, top=top, top_m=top_m, tolerance_m=tolerance_m))
     return tuple(sorted(found, key=lambda t: -int(t.mask.sum())))
@@ -168,6 +171,17 @@ def _extent_m(plan_m: Float[np.ndarray, "n 2"]) -> float:
 def _axes() -> Float[np.ndarray, "2 A"]:
     angles = np.deg2rad(np.arange(0, 180, 15))
     return np.stack([np.cos(angles), np.sin(angles)])
+
+
+def _with_thin_parts(
+    pieces: list[Bool[np.ndarray, "h w"]], above: Bool[np.ndarray, "h w"]
+) -> list[Bool[np.ndarray, "h w"]]:
+    """A piece that is alone in what is connected above a top takes all of it: the pole below a shade, the leaves."""
+    from scipy import ndimage
+
+    connected, count = ndimage.label(above)
+    owner = [int(np.bincount(connected[p]).argmax()) for p in pieces]
+    return [connected == k if owner.count(k) == 1 else p for p, k in zip(pieces, owner, strict=True)]
 
 
 def _pieces(mask: Bool[np.ndarray, "h w"], fewest: float) -> list[Bool[np.ndarray, "h w"]]:
@@ -253,7 +267,7 @@ def level_edges(surface: Surface, half_m: float) -> tuple[float, ...]:
     best = int(np.argmax(shares))
     near = np.abs(y_m - candidates[best]) < half_m
     height_m = float(np.median(y_m[near]))
-    return (height_m,) if shares[best] >= _EDGE_SHARE and height_m >= _LOWEST_TOP_M else ()
+    return (height_m,) if shares[best] >= _EDGE_SHARE and height_m >= _LOWEST_EDGE_M else ()
 
 
 def _spreads(surface: Surface, top: Bool[np.ndarray, "h w"]) -> bool:
@@ -287,7 +301,9 @@ def group_seeds(surface: Surface, seeds: Seeds) -> tuple[list[int], set[int]]:
             if not len(cells[a]) or not len(cells[b]):
                 continue
             cut_off = all((_at_border(surface) & (seeds.label_map == k)).any() for k in (a, b))
-            near_m = (_CUT_OFF_TIMES if cut_off else 1.0) * max(closest_m, _NEAR_OF_EXTENT * min(extents_m[a], extents_m[b]))
+            near_m = max(
+                closest_m * (_CUT_OFF_TIMES if cut_off else 1.0), _NEAR_OF_EXTENT * min(extents_m[a], extents_m[b])
+            )
             if _meet(cells[a], cells[b], near_m) or _is_niche(seeds, surface, a, b):
                 parent[max(root(a), root(b))] = min(root(a), root(b))
     return [root(k) for k in range(seeds.count + 1)], {root(k) for k in things}
@@ -295,9 +311,7 @@ def group_seeds(surface: Surface, seeds: Seeds) -> tuple[list[int], set[int]]:
 
 def _at_border(surface: Surface) -> Bool[np.ndarray, "h w"]:
     """The picture's border, as wide as what seeds keep from it."""
-    from scipy.ndimage import binary_dilation
-
-    return np.asarray(binary_dilation(surface.at_border, iterations=3))
+    return _near_px(surface.at_border, 3)
 
 
 def _meet(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"], near_m: float) -> bool:
@@ -347,6 +361,13 @@ def _grown(surface: Surface, seeds: Seeds, groups: list[int], things: set[int], 
             moved = np.zeros_like(thing.mask)
             moved[rows:] = thing.mask[:-rows]
             markers[moved & surface.mask & (surface.y_m <= thing.top_m + thing.tolerance_m)] = number
+    for number, thing in top_of.items():
+        # Beside the foot the top is the carrier's, however calm the depth is there.
+        on_top = thing.top & (markers == 0)
+        below = np.bincount(markers[_near_px(thing.top, 3) & (markers != number)], minlength=2)
+        below[0] = 0
+        if below.any():
+            markers[on_top] = int(below.argmax())
     while True:
         numbers = sorted(set(np.unique(markers).tolist()) - {0})
         if len(numbers) < 2:
@@ -387,6 +408,12 @@ def _distance_m(surface: Surface, piece: Bool[np.ndarray, "h w"], part: Bool[np.
     else:
         a, b = (np.argwhere(m).astype(np.float64) for m in (piece, part))
     return float(cKDTree(b[:: 1 + len(b) // 2000]).query(a[:: 1 + len(a) // 200])[0].min())
+
+
+def _near_px(mask: Bool[np.ndarray, "h w"], by: int) -> Bool[np.ndarray, "h w"]:
+    from scipy.ndimage import binary_dilation
+
+    return np.asarray(binary_dilation(mask, iterations=by))
 
 
 def _neighbour(parts: dict[int, Bool[np.ndarray, "h w"]], number: int) -> int:
@@ -468,7 +495,7 @@ def trace_border(surface: Surface, part: Bool[np.ndarray, "h w"], thing: Thing |
     change = z_m / z_m[nearest[0], nearest[1]] - 1
     tolerance = _CONTINUES_SHARE + 2 * surface.noise_share
     inside, outside = ring & surface.mask[box], ring & ~surface.mask[box]
-    lower = np.zeros_like(inside) if thing is None else y_m <= thing.top_m + thing.tolerance_m
+    lower = np.zeros_like(inside) if thing is None else y_m <= thing.top_m + thing.tolerance_m + _EDGE_M
     carries = inside & lower & (change <= tolerance)
     other = inside & ~lower
     attached, hidden = other & (np.abs(change) <= tolerance), other & (change < -tolerance)

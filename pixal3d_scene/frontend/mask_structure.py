@@ -26,10 +26,10 @@ _WORDS = {
 _FURNITURE_BEFORE_DOOR = ("cabinet", "cupboard", "wardrobe", "oven", "fridge", "refrigerator", "closet", "shower")
 _ON_SHELL_SHARE = 0.85  # of a mask on the room's planes: it shows the room
 _MOSTLY_SHELL_SHARE = 0.5  # and a large one that does so with half of its pixels shows the room and more
-_BEYOND_M, _BEYOND_SHARE = 0.1, 0.05
-_MOST_BEYOND = 0.02  # of the photo's points
+_BEYOND_M, _BEYOND_SHARE = 0.1, 0.03
+_MOST_BEYOND = 0.015  # of the photo's points
 _LARGE_SHARE = 0.08  # of the photo
-_PICTURE_SHARE = 0.015  # a smaller mask on a wall is a picture or a cabinet seen from the front
+_PICTURE_SHARE = 0.015  # of the photo: the room's own surfaces show more, and reach the photo's border
 _LEVEL_M, _LEVEL_SHARE = 0.03, 0.01  # floor and ceiling: depth noise hardly changes heights
 _UPRIGHT_M, _UPRIGHT_SHARE = 0.06, 0.025  # walls: it does
 
@@ -105,9 +105,10 @@ def find_structure(
             continue
         on = planes[region.box][region.pixels]
         share = float((on > 0).mean())
-        mostly = int(np.bincount(on[on > 0]).argmax()) if share > 0 else 0
-        if mostly == _WALL and region.area_px < _PICTURE_SHARE * shell_map.size:
-            objects.append(region)
+        if region.area_px < _PICTURE_SHARE * shell_map.size or not _at_border(region, shape):
+            # A patch of a wall's or the floor's own mask, else a picture, a rug, a bookcase along the wall.
+            if (shell_map[region.box][region.pixels] > 0).mean() < _ON_SHELL_SHARE:
+                objects.append(region)
             continue
         if share < _MOSTLY_SHELL_SHARE or (share < _ON_SHELL_SHARE and region.area_px < _LARGE_SHARE * shell_map.size):
             objects.append(region)
@@ -124,6 +125,11 @@ def find_structure(
     if by_plane:
         notes = (f"{by_plane} masks without a label lie on the room's floor, walls or ceiling and are no objects.",)
     return Structure(objects=objects, shell_map=shell_map, planes=planes, notes=notes)
+
+
+def _at_border(region: Region, shape: tuple[int, int]) -> bool:
+    rows, columns = region.box
+    return rows.start == 0 or columns.start == 0 or rows.stop == shape[0] or columns.stop == shape[1]
 
 
 def _rest(region: Region, planes: UInt8[np.ndarray, "h w"], least_px: float) -> list[Region]:
