@@ -23,6 +23,8 @@ _NEAR_SHARE = 0.025  # of the distance: plan places closer than this, and _NEAR_
 _NEAR_M = 0.06
 _NEAR_OF_EXTENT = 0.15  # of the smaller one's extent: a fold of a blanket hides that much of a bed
 _CUT_OFF_TIMES = 2.5  # what joins two pieces that the picture's border cuts may lie outside
+_MEET_SHARE = 0.1  # of the smaller one's plan: they are one object
+_SAME_THING_SHARE = 0.5  # of two things on one top: a shade over its foot, and not a vase beside it
 _THINNEST_M = 0.06  # across: legs and poles are no objects of their own
 _TOP_SHARE = 0.03  # of the mask: level tops show at least so much
 _FEWEST_TOP_PX = 40
@@ -40,6 +42,7 @@ _LYING_M = 1.7  # a top as long as a person,
 _LYING_BELOW_M = 0.72  # and low: pillows and blankets belong to the bed
 _HIGH_THING_M = 0.3
 _FOOT_M = 0.25
+_WITH_THIN_PARTS = 1.8  # times the area without
 _SEAT_BELOW_M = 0.71  # a seat at most, with a tenth for a wrong scale: on it stands a back;
 _WIDEST_ON_SEAT = 0.42  # of the seat's width, at a thing's foot
 _WIDEST_ON_TABLE = 0.72
@@ -50,7 +53,8 @@ _WIDEST_ABOVE = 1.0  # anywhere: a shade is wider than the lamp's foot
 _THING_ATTACHED_SHARE = 0.3  # of a thing's outline may go on into the carrier
 _SUMMIT = 0.2  # of a thing's height, from above: nothing of the carrier is over it
 _FREE_TOUCHING = 0.05  # of a free piece's outline: farther apart, the mask's author joined what is hidden between
-_FREE_ATTACHED_SHARE = 0.5
+_FREE_ATTACHED_SHARE = 0.6
+_FEW_PX = 8
 _FOOT_SHARE = 0.35  # of what is below a thing in the picture is its top
 _OCCLUDED_SHARE = 0.25  # of a thing's outline: how wide it is, nobody can tell then
 
@@ -181,7 +185,11 @@ def _with_thin_parts(
 
     connected, count = ndimage.label(above)
     owner = [int(np.bincount(connected[p]).argmax()) for p in pieces]
-    return [connected == k if owner.count(k) == 1 else p for p, k in zip(pieces, owner, strict=True)]
+    areas = np.bincount(connected.ravel())
+    return [
+        connected == k if owner.count(k) == 1 and areas[k] < _WITH_THIN_PARTS * p.sum() else p
+        for p, k in zip(pieces, owner, strict=True)
+    ]
 
 
 def _pieces(mask: Bool[np.ndarray, "h w"], fewest: float) -> list[Bool[np.ndarray, "h w"]]:
@@ -300,11 +308,14 @@ def group_seeds(surface: Surface, seeds: Seeds) -> tuple[list[int], set[int]]:
                 continue
             if not len(cells[a]) or not len(cells[b]):
                 continue
+            first_thing = seeds.count - len(seeds.things) + 1
+            if a in things and seeds.things[a - first_thing].top_m != seeds.things[b - first_thing].top_m:
+                continue
             cut_off = all((_at_border(surface) & (seeds.label_map == k)).any() for k in (a, b))
             near_m = max(
                 closest_m * (_CUT_OFF_TIMES if cut_off else 1.0), _NEAR_OF_EXTENT * min(extents_m[a], extents_m[b])
             )
-            if _meet(cells[a], cells[b], near_m) or _is_niche(seeds, surface, a, b):
+            if _meet(cells[a], cells[b], near_m, _SAME_THING_SHARE if a in things else _MEET_SHARE) or _is_niche(seeds, surface, a, b):
                 parent[max(root(a), root(b))] = min(root(a), root(b))
     return [root(k) for k in range(seeds.count + 1)], {root(k) for k in things}
 
@@ -314,15 +325,15 @@ def _at_border(surface: Surface) -> Bool[np.ndarray, "h w"]:
     return _near_px(surface.at_border, 3)
 
 
-def _meet(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"], near_m: float) -> bool:
-    """Whether the smaller one's plan cells lie near the other's, a tenth of them at least."""
+def _meet(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"], near_m: float, share: float) -> bool:
+    """Whether of the smaller one's plan cells at least `share` lie near the other's."""
     from scipy.spatial import cKDTree
 
     cells_a, cells_b = (np.unique(np.round(p / (near_m / 2)).astype(np.int64), axis=0) for p in (a, b))
     if len(cells_a) > len(cells_b):
         cells_a, cells_b = cells_b, cells_a
     distance, _ = cKDTree(cells_b).query(cells_a)
-    return bool(np.mean(distance <= 2.0) >= 0.1)
+    return bool(np.mean(distance <= 2.0) >= share)
 
 
 def _is_niche(seeds: Seeds, surface: Surface, a: int, b: int) -> bool:
@@ -507,8 +518,9 @@ def trace_border(surface: Surface, part: Bool[np.ndarray, "h w"], thing: Thing |
         inside=_share(inside, ring),
         attached=_share(attached, inside),
         hidden=_share(hidden, inside),
-        foot=_share(carries & below, below),
-        summit=_share((attached | hidden) & high, high),
+        # A foot at the top's edge has little of it below: any of it counts then.
+        foot=_share(carries & below, below) if below.sum() >= _FEW_PX else float(carries.sum() >= _FEW_PX),
+        summit=_share((attached | hidden) & high, high) if high.sum() >= _FEW_PX else 0.0,
         occluded=_share(outside & (change < -tolerance), ring),
     )
 
