@@ -78,6 +78,10 @@ def run(
     photos: PhotosArgument,
     out: RunsOption = None,
     masks: Annotated[Path | None, typer.Option(help="Label map of the photo (PNG).", rich_help_panel=_INPUT)] = None,
+    clean_masks: Annotated[
+        bool,
+        typer.Option("--clean-masks", help="Clean these masks: specks, merged objects.", rich_help_panel=_INPUT),
+    ] = False,
     depth: Annotated[
         Path | None, typer.Option(help="Depth: PNG in mm, NPY or NPZ (key depth) in m.", rich_help_panel=_INPUT)
     ] = None,
@@ -122,7 +126,9 @@ def run(
         folders = run_folders(found, out)
         if len(found) > 1 and (masks or depth or camera):
             raise InputError("--masks, --depth and --camera belong to one photo; run the photos one by one.")
-        given = GivenFiles(masks=masks, depth=depth, camera=camera, fov_deg=fov, camera_height_m=camera_height)
+        given = GivenFiles(
+            masks=masks, clean_masks=clean_masks, depth=depth, camera=camera, fov_deg=fov, camera_height_m=camera_height
+        )
         if dry_run:
             again = redo.value if redo else None
             plans = [plan_room(p, f, settings, given, redo=again) for p, f in zip(found, folders, strict=True)]

@@ -82,9 +82,9 @@ def _rooms(folder: Path | None, seeds: str | None) -> Iterator[TrueMasks]:
 def study(room: TrueMasks, harm: str, depth_kind: str, *, seed: int, verbose: bool = False) -> Tally:
     """One room, one harm."""
     trial = HARMS[harm](room, np.random.default_rng([seed, list(HARMS).index(harm)]))
-    depth: Depth | None = {"noisy": lambda: noisy_depth(room, seed), "true": lambda: room.depth, "none": lambda: None}[
-        depth_kind
-    ]()
+    depth: Depth | None = None
+    if depth_kind != "none":
+        depth = noisy_depth(room, seed) if depth_kind == "noisy" else room.depth
     size_px = room.depth.camera.size_px
     started = time.perf_counter()
     try:
@@ -98,7 +98,9 @@ def study(room: TrueMasks, harm: str, depth_kind: str, *, seed: int, verbose: bo
     return judge(room, trial, label_map, seconds=seconds, told=f"{room.name} {harm}" if verbose else "")
 
 
-def judge(room: TrueMasks, trial: MaskTrial, label_map: UInt16[np.ndarray, "H W"], *, seconds: float, told: str) -> Tally:
+def judge(
+    room: TrueMasks, trial: MaskTrial, label_map: UInt16[np.ndarray, "H W"], *, seconds: float, told: str
+) -> Tally:
     """What came out, held against the truth."""
     before = _paint_all(trial, room.label_map.shape)
     after_iou, before_iou = (_best_iou(room, m) for m in (label_map, before))
@@ -106,7 +108,7 @@ def judge(room: TrueMasks, trial: MaskTrial, label_map: UInt16[np.ndarray, "H W"
     tally = Tally(
         changed=[after_iou[v] < _UNCHANGED_IOU for v in counted if v in trial.untouched],
         merges=[min(after_iou[a], after_iou[b]) > _FOUND_IOU for a, b in trial.merges],
-        removed=[not _comes_out(extra, room, label_map) for extra in trial.extra],
+        removed=_removed(trial, room, label_map),
         iou_before=[before_iou[v] for v in counted],
         iou_after=[after_iou[v] for v in counted],
         pq_before=[panoptic_quality(room, before)],
@@ -117,7 +119,8 @@ def judge(room: TrueMasks, trial: MaskTrial, label_map: UInt16[np.ndarray, "H W"
     if told:
         for a, b in trial.merges:
             if min(after_iou[a], after_iou[b]) <= _FOUND_IOU:
-                print(f"  {told}: merge {room.labels[a]} {a} + {room.labels[b]} {b}: {after_iou[a]:.2f} {after_iou[b]:.2f}")
+                pair = f"{room.labels[a]} {a} + {room.labels[b]} {b}"
+                print(f"  {told}: merge {pair}: {after_iou[a]:.2f} {after_iou[b]:.2f}")
         for v in counted:
             if v in trial.untouched and after_iou[v] < _UNCHANGED_IOU:
                 print(f"  {told}: changed {room.labels[v]} {v}: {after_iou[v]:.2f}")
@@ -147,6 +150,22 @@ def _best_iou(room: TrueMasks, label_map: UInt16[np.ndarray, "H W"]) -> dict[int
         iou[0] = 0
         best[value] = float(iou.max())
     return best
+
+
+def _removed(trial: MaskTrial, room: TrueMasks, label_map: UInt16[np.ndarray, "H W"]) -> list[bool]:
+    """Of every extra mask, whether it is gone: nothing is left inside its object beside the object itself."""
+    if not trial.extra_of:
+        return [not _comes_out(extra, room, label_map) for extra in trial.extra]
+    areas = np.bincount(label_map.ravel())
+    removed = []
+    for value in sorted(set(trial.extra_of)):
+        inside = np.bincount(label_map[room.mask(value)], minlength=len(areas))
+        mostly = (inside > 0.5 * areas) & (inside > 0)
+        mostly[0] = False
+        surplus = max(int(mostly.sum()) - 1, 0)
+        count = trial.extra_of.count(value)
+        removed += [k >= surplus for k in range(count)]
+    return removed
 
 
 def _comes_out(extra: Bool[np.ndarray, "H W"], room: TrueMasks, label_map: UInt16[np.ndarray, "H W"]) -> bool:

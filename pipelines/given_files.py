@@ -21,6 +21,7 @@ class GivenFiles:
     """Paths and numbers as the user gave them; None where nothing was given."""
 
     masks: Path | None = None
+    clean_masks: bool = False
     depth: Path | None = None
     camera: Path | None = None
     fov_deg: float | None = None
@@ -43,6 +44,8 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
         Camera.from_fov(horizontal_fov_deg=files.fov_deg, size_px=photo.size_px)  # raises where it makes no sense
     if files.camera_height_m is not None and not 0 < files.camera_height_m < 100:
         raise InputError(f"A camera height of {files.camera_height_m:g} m is not usable; give metres above the floor.")
+    if files.clean_masks and files.masks is None:
+        raise InputError("--clean-masks cleans the masks that --masks gives; give both or neither.")
     notes: tuple[str, ...] = ()
     camera, pose_known = None, False
     if files.camera is not None:
@@ -52,7 +55,7 @@ def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Give
     segmenter = depth = None
     if files.masks is not None:
         read_masks(files.masks, photo.size_px)
-        segmenter = GivenMasks(files.masks)
+        segmenter = GivenMasks(files.masks, clean=files.clean_masks)
     if files.depth is not None:
         read_depth(files.depth, Camera.from_fov(horizontal_fov_deg=60.0, size_px=photo.size_px))
         depth = GivenDepth(

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..code_revision import code_revision
 from ..depth import Depth
 from ..frames import world_from_level_camera
 from ..instances import Instances
 from ..photo import Photo
+from .clean_given import clean_given
 from .floor import find_floor
 from .given_depth import read_depth
 from .given_masks import read_masks
@@ -23,19 +25,25 @@ _HEIGHT_TOLERANCE = 0.1
 
 
 class GivenMasks:
-    """A label map of the user's as a Segmenter; its revision is the file's content."""
+    """A label map of the user's as a Segmenter; its revision is the file's content.
+
+    clean: specks and merged masks are cleaned (`clean_given`), with depth where it comes first.
+    """
 
     name = "given"
-    uses_depth = False
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, clean: bool = False) -> None:
+        self._path, self._clean = path, clean
+        self.uses_depth = clean
         self.revision = hashlib.sha256(read_bytes(path, what="mask")).hexdigest()
+        if clean:
+            self.revision += f"+{code_revision('frontend/*.py')}"
 
     def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
         """The file's objects; raises InputError if it does not fit the photo."""
-        del known, depth
-        return read_masks(self._path, photo.size_px)
+        del known
+        masks = read_masks(self._path, photo.size_px)
+        return clean_given(masks, depth) if self._clean else masks
 
 
 class GivenDepth:

@@ -51,7 +51,7 @@ def clean_masks(
         raise StageFailed("segment", "No mask was proposed for this photo; give your own with --masks.")
     shape = proposals[0].mask.shape
     evidence = None if depth is None else gather_evidence(depth, (shape[1], shape[0]))
-    least_px = max(int(_LEAST_CUT_PX * shape[0] * shape[1] / 480_000), 12)
+    least_px = least_cut_px(shape)
     dropped: Dropped = []
     regions = [tidy(r, shape, evidence) for r in regions_of(tuple(proposals))]
     planes = None if depth is None or evidence is None else room_planes(depth, evidence)
@@ -69,6 +69,11 @@ def clean_masks(
     return _instances(
         regions, structure.shell_map, dropped, size_px, source, min_area_share, (*notes, *structure.notes)
     )
+
+
+def least_cut_px(shape: tuple[int, ...]) -> int:
+    """The smallest part that is cut off a mask, for a picture of that shape."""
+    return max(int(_LEAST_CUT_PX * shape[0] * shape[1] / 480_000), 12)
 
 
 def tidy(region: Region, shape: tuple[int, ...], evidence: DepthEvidence | None) -> Region:

@@ -141,4 +141,3 @@ def edge_keeping_mean(
             better = spread < calmest
             best[better], calmest[better] = mean[at][better], spread[better]
     return np.where(known, best, values)
-

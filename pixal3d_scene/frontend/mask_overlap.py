@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from .mask_border import trace_border
 from .mask_evidence import DepthEvidence, Surface
 from .mask_region import Region, overlap_px
-from .mask_split import cut, trace_border
+from .mask_split import cut
 
 _SAME_IOU = 0.7
 _INSIDE_SHARE = 0.85  # of the smaller mask

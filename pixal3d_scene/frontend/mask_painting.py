@@ -70,7 +70,9 @@ def _without(region: Region, lost: Bool[np.ndarray, "h w"], box: Box) -> Region:
     rows, columns = np.nonzero(lost)
     picture_part[rows + box[0].start - region.top, columns + box[1].start - region.left] = True
     pixels = region.pixels & ~picture_part
-    return region.with_pixels(pixels, region.box) if pixels.any() else replace(region, pixels=np.zeros((1, 1), dtype=bool))
+    return (
+        region.with_pixels(pixels, region.box) if pixels.any() else replace(region, pixels=np.zeros((1, 1), dtype=bool))
+    )
 
 
 def paint(regions: list[Region], shape: tuple[int, int], size_px: tuple[int, int]) -> UInt16[np.ndarray, "H W"]:

@@ -8,7 +8,7 @@ seed gives the same trial.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,9 +28,7 @@ _FRAGMENT_PX = 2000  # smaller objects are not cut into fragments
 _CLOSE_PX = 2  # masks as near as this touch
 
 Mask = Bool[np.ndarray, "H W"]
-NOISY_DEPTH = Disturbance(
-    name="noisy", noise_share=0.05, smooth_share=0.02, scale_bias=1.1, flying_share=0.5
-)
+NOISY_DEPTH = Disturbance(name="noisy", noise_share=0.05, smooth_share=0.02, scale_bias=1.1, flying_share=0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +56,8 @@ class MaskTrial:
     """Proposals and what is true of them.
 
     untouched: values whose mask was proposed as it is and nothing else of it. harmed: values that the trial harmed.
-    fragmented: values proposed in pieces. merges: pairs of values proposed as one mask. extra: proposals that are no objects (copies, parts).
+    fragmented: values proposed in pieces. merges: pairs of values proposed as one mask. extra: proposals that are no
+    objects (copies, parts, the room itself); extra_of: the object that each belongs to, none for the room.
     """
 
     proposals: tuple[MaskProposal, ...]
@@ -67,6 +66,7 @@ class MaskTrial:
     fragmented: frozenset[int] = frozenset()
     merges: tuple[tuple[int, int], ...] = ()
     extra: tuple[Mask, ...] = ()
+    extra_of: tuple[int, ...] = ()
 
 
 def read_true_masks(folder: Path) -> TrueMasks:
@@ -109,7 +109,7 @@ def compose_true_masks(seed: int) -> TrueMasks:
 
 
 def noisy_depth(room: TrueMasks, seed: int) -> Depth:
-    """5 % independent noise, 2 % smooth error, 10 % wrong scale, flying pixels; the camera's height as wrong as they."""
+    """5 % independent noise, 2 % smooth error, flying pixels, all 10 % too far, and the camera 10 % too high."""
     depth = disturb_depth(room.depth, NOISY_DEPTH, np.random.default_rng([seed, 1]))
     pose = room.depth.camera.T_world_from_cam
     wrong = RigidTransform.from_components(pose.translation * NOISY_DEPTH.scale_bias, pose.rotation)
@@ -164,7 +164,7 @@ def merged_beside(room: TrueMasks, rng: np.random.Generator) -> MaskTrial:
 
 def duplicated(room: TrueMasks, rng: np.random.Generator) -> MaskTrial:
     """One to three near copies of every object, IoU .8 to .95, some with the better score."""
-    masks, extra = [], []
+    masks, extra, owners = [], [], []
     for value in _values(room):
         mask = room.mask(value)
         masks.append((mask, float(rng.uniform(0.75, 0.95))))
@@ -173,12 +173,13 @@ def duplicated(room: TrueMasks, rng: np.random.Generator) -> MaskTrial:
             if copy is not None:
                 masks.append((copy, float(rng.uniform(0.7, 0.9))))
                 extra.append(copy)
-    return replace(_trial(masks, harmed=room.counted), extra=tuple(extra))
+                owners.append(value)
+    return replace(_trial(masks, harmed=room.counted), extra=tuple(extra), extra_of=tuple(owners))
 
 
 def with_parts(room: TrueMasks, rng: np.random.Generator) -> MaskTrial:
     """One or two regions of every object's own surface proposed beside it."""
-    masks, extra = [], []
+    masks, extra, owners = [], [], []
     for value in _values(room):
         mask = room.mask(value)
         masks.append((mask, 0.9))
@@ -189,7 +190,8 @@ def with_parts(room: TrueMasks, rng: np.random.Generator) -> MaskTrial:
             if part is not None:
                 masks.append((part, float(rng.uniform(0.7, 0.95))))
                 extra.append(part)
-    return replace(_trial(masks, harmed=room.counted), extra=tuple(extra))
+                owners.append(value)
+    return replace(_trial(masks, harmed=room.counted), extra=tuple(extra), extra_of=tuple(owners))
 
 
 def with_structure(room: TrueMasks, rng: np.random.Generator) -> MaskTrial:
@@ -226,11 +228,11 @@ def _values(room: TrueMasks) -> list[int]:
     return [int(v) for v in np.unique(room.label_map) if v]
 
 
-def _trial(masks: list[tuple[Mask, float]], *, untouched: object = (), harmed: object = ()) -> MaskTrial:
+def _trial(masks: list[tuple[Mask, float]], *, untouched: Iterable[int] = (), harmed: Iterable[int] = ()) -> MaskTrial:
     return MaskTrial(
         proposals=tuple(MaskProposal(mask=m, label="", score=s, source="trial") for m, s in masks),
-        untouched=frozenset(untouched),  # type: ignore[call-overload]
-        harmed=frozenset(harmed),  # type: ignore[call-overload]
+        untouched=frozenset(untouched),
+        harmed=frozenset(harmed),
     )
 
 
