@@ -30,6 +30,7 @@ _BEYOND_M, _BEYOND_SHARE = 0.1, 0.03
 _MOST_BEYOND = 0.015  # of the photo's points
 _LARGE_SHARE = 0.08  # of the photo
 _PICTURE_SHARE = 0.015  # of the photo: the room's own surfaces show more, and reach the photo's border
+_RIM_SHARE = 0.025  # of the photo's longer side
 _LEVEL_M, _LEVEL_SHARE = 0.03, 0.01  # floor and ceiling: depth noise hardly changes heights
 _UPRIGHT_M, _UPRIGHT_SHARE = 0.06, 0.025  # walls: it does
 
@@ -87,6 +88,7 @@ def find_structure(
 ) -> Structure:
     """Takes the room's own masks out of `regions`; what a mask shows besides the room stays an object."""
     objects: list[Region] = []
+    besides: list[Region] = []
     shell_map = np.zeros(shape, dtype=np.uint8)
     by_plane = 0
     # The largest first: a window inside a wall is written over it.
@@ -118,7 +120,13 @@ def find_structure(
         shown = region.pixels & (here > 0)
         shell_map[region.box][shown] = here[shown]
         if share < _ON_SHELL_SHARE:
-            objects += _rest(region, here, least_px)
+            # What reaches the photo's border is more of the room, on a wall that was not found.
+            besides += [r for r in _rest(region, here, least_px) if not _at_border(r, shape)]
+    claimed = np.zeros(shape, dtype=bool)
+    for region in objects:
+        claimed[region.box] |= region.pixels
+    # The rim of an object that has a mask of its own is no object.
+    objects += [r for r in besides if (r.pixels & ~claimed[r.box]).sum() >= max(least_px, 0.5 * r.area_px)]
     order = {r: k for k, r in enumerate(map(id, regions))}
     objects.sort(key=lambda r: order.get(id(r), len(order)))
     notes: tuple[str, ...] = ()
@@ -128,8 +136,10 @@ def find_structure(
 
 
 def _at_border(region: Region, shape: tuple[int, int]) -> bool:
+    """Whether a region reaches the photo's border, but for a rim that networks like to leave."""
     rows, columns = region.box
-    return rows.start == 0 or columns.start == 0 or rows.stop == shape[0] or columns.stop == shape[1]
+    rim = max(int(_RIM_SHARE * max(shape)), 1)
+    return rows.start <= rim or columns.start <= rim or rows.stop >= shape[0] - rim or columns.stop >= shape[1] - rim
 
 
 def _rest(region: Region, planes: UInt8[np.ndarray, "h w"], least_px: float) -> list[Region]:
