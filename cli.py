@@ -80,6 +80,10 @@ def run(
     photos: PhotosArgument,
     out: RunsOption = None,
     masks: Annotated[Path | None, typer.Option(help="Label map of the photo (PNG).", rich_help_panel=_INPUT)] = None,
+    clean_masks: Annotated[
+        bool,
+        typer.Option("--clean-masks", help="Clean these masks: specks, merged objects.", rich_help_panel=_INPUT),
+    ] = False,
     prompts: Annotated[
         list[Path] | None,
         typer.Option(
@@ -161,7 +165,7 @@ def run(
                 "one by one."
             )
         given = GivenFiles(
-            masks=masks, prompts=tuple(prompts or ()), depth=depth, camera=camera, fov_deg=fov,
+            masks=masks, clean_masks=clean_masks, prompts=tuple(prompts or ()), depth=depth, camera=camera, fov_deg=fov,
             camera_height_m=camera_height, known_sizes=tuple(known_size or ()),
         )  # fmt: skip
         if dry_run:

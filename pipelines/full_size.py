@@ -13,11 +13,11 @@ from pixal3d_scene.reconstruction import Reconstruction
 
 
 def label_map_at_full_size(result: Reconstruction, models: Models) -> UInt16[np.ndarray, "H W"]:
-    """Label map of the scene's objects; the user's own masks keep every pixel of their file."""
+    """Label map of the scene's objects; masks of the user's that are not cleaned keep every pixel of their file."""
     photo, instances = result.photo, result.instances
     if photo.reduced_from_px is None:
         return np.asarray(instances.label_map)
-    if not isinstance(models.segmenter, GivenMasks):
+    if not isinstance(models.segmenter, GivenMasks) or models.segmenter.cleans:
         return nearest(instances.label_map, photo.full_size_px)
     label_map = np.array(models.segmenter.at_full_size(photo).label_map)
     label_map[~np.isin(label_map, [item.mask_value for item in instances.items])] = 0

@@ -28,6 +28,7 @@ class GivenFiles:
     """Paths and numbers as the user gave them; None where nothing was given."""
 
     masks: Path | None = None
+    clean_masks: bool = False
     prompts: tuple[Path, ...] = ()
     depth: Path | None = None
     camera: Path | None = None
@@ -60,6 +61,8 @@ def read_given(files: GivenFiles, photo: Photo, settings: Settings) -> Given:
         Camera.from_fov(horizontal_fov_deg=files.fov_deg, size_px=photo.size_px)  # raises where it makes no sense
     if files.camera_height_m is not None and not 0 < files.camera_height_m < 100:
         raise InputError(f"A camera height of {files.camera_height_m:g} m is not usable; give metres above the floor.")
+    if files.clean_masks and files.masks is None:
+        raise InputError("--clean-masks cleans the masks that --masks gives; give both or neither.")
     notes: tuple[str, ...] = ()
     camera, pose_known, rectification = None, False, None
     if files.camera is not None:
@@ -73,7 +76,7 @@ def read_given(files: GivenFiles, photo: Photo, settings: Settings) -> Given:
     prompts = read_prompts(files.prompts, photo.size_px)
     if files.masks is not None:
         read_masks(files.masks, photo.size_px)
-        segmenter = GivenMasks(files.masks, rectification=rectification)
+        segmenter = GivenMasks(files.masks, clean=files.clean_masks, rectification=rectification)
     if files.depth is not None:
         read_depth(files.depth, Camera.from_fov(horizontal_fov_deg=60.0, size_px=photo.size_px))
         depth = GivenDepth(

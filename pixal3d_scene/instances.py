@@ -24,7 +24,7 @@ class Instance:
     mask_value: its value in the label map, 1 to 65535, kept from the user's own mask.
     label: a word such as "armchair"; "object" where nobody knows.
     score: confidence of the segmenter, 0 to 1.
-    flags: remarks such as "touches_border" or "tiny".
+    flags: remarks: "touches_border", "tiny", "split" (cut out of a mask that showed more), "merged" (of fragments).
     """
 
     mask_value: int

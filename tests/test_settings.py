@@ -114,7 +114,7 @@ def test_resolving_leaves_the_quality_table_alone() -> None:
 def test_sharing_meshes_is_asked_for_on_the_command_line() -> None:
     import cli
 
-    asked = cli._settings("embedded", cli.Quality.standard, share_duplicates=True)
+    asked = cli._settings("embedded", cli.Quality.standard, flags={"layout.share_duplicates": True})
     assert asked.layout.share_duplicates
     assert not cli._settings("embedded", cli.Quality.standard).layout.share_duplicates
     assert asked.layout.snap_m == resolve_settings().layout.snap_m

@@ -48,6 +48,7 @@ def object_facts(item: SceneObject) -> dict[str, Any]:
         "label": item.instance.label,
         "mask_value": item.instance.mask_value,
         "score": _finite(item.instance.score),
+        "flags": list(item.instance.flags),
         "parent": placement.parent,
         "relation": placement.relation,
         "T_world_from_node": placement.T_world_from_node.as_matrix().tolist(),

@@ -12,6 +12,7 @@ from ..code_revision import code_revision
 from ..depth import Depth
 from ..instances import Instances
 from ..photo import Photo
+from .clean_given import clean_given
 from .given_depth import read_depth_file
 from .given_masks import items_of, read_masks
 from .given_picture import read_bytes
@@ -24,23 +25,27 @@ from .view import EstimatedCamera, see_view
 class GivenMasks:
     """A label map of the user's as a Segmenter; its revision is the file's content.
 
+    clean: specks and merged masks are cleaned (`clean_given`), with depth where it comes first.
     rectification: takes the photo's lens distortion out of the file's pixels.
     """
 
     name = "given"
-    uses_depth = False
 
-    def __init__(self, path: Path, *, rectification: Rectification | None = None) -> None:
+    def __init__(self, path: Path, *, clean: bool = False, rectification: Rectification | None = None) -> None:
         self._path, self._rectification = path, rectification
+        self.cleans = self.uses_depth = clean
         self.revision = hashlib.sha256(read_bytes(path, what="mask")).hexdigest()
+        if clean:
+            self.revision += f"+{code_revision('frontend/*.py')}"
 
     def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
         """The file's objects; raises InputError if it does not fit the photo."""
-        del known, depth
-        return self.at_full_size(photo).resized(photo.size_px)
+        del known
+        masks = self.at_full_size(photo).resized(photo.size_px)
+        return clean_given(masks, depth) if self.cleans else masks
 
     def at_full_size(self, photo: Photo) -> Instances:
-        """The file's objects at the size of the photo's file, without lens distortion."""
+        """The file's objects as they are, at the size of the photo's file, without lens distortion."""
         read = read_masks(self._path, photo.full_size_px)
         if self._rectification is None:
             return read

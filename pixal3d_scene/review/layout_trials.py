@@ -37,7 +37,8 @@ class Disturbance:
     """What is done to a perfect photo. Shares are of the depth; eroded_px: of every mask.
 
     noise_share: standard deviation, independent per pixel. smooth_share: of an error that varies over a quarter of
-    the picture. scale_bias: factor on all depth. missing_share: of the pixels, in blobs.
+    the picture. scale_bias: factor on all depth. missing_share: of the pixels, in blobs. flying_share: of the pixels at
+    depth edges that lie somewhere between both sides.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Disturbance:
     scale_bias: float = 1.0
     eroded_px: int = 0
     missing_share: float = 0.0
+    flying_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,12 +172,26 @@ def eroded(label_map: UInt16[np.ndarray, "H W"], eroded_px: int) -> UInt16[np.nd
 def disturbed(depth: Depth, disturbance: Disturbance, rng: np.random.Generator) -> Depth:
     shape = depth.z_m.shape
     error = disturbance.noise_share * rng.standard_normal(shape) + disturbance.smooth_share * _smooth(shape, rng)
-    z_m = depth.z_m * disturbance.scale_bias * np.clip(1 + error, 0.2, None)
+    z_m = depth.z_m
+    if disturbance.flying_share:
+        z_m = _with_flying_pixels(depth, disturbance.flying_share, rng)
+    z_m = z_m * disturbance.scale_bias * np.clip(1 + error, 0.2, None)
     missing: Bool[np.ndarray, "H W"] = np.zeros(shape, dtype=bool)
     if disturbance.missing_share:
         blobs = _smooth(shape, rng, nodes=4 * _SMOOTH_NODES)
         missing = blobs > np.quantile(blobs, 1 - disturbance.missing_share)
     return replace(depth, z_m=z_m.astype(np.float32), valid=depth.valid & ~missing)
+
+
+def _with_flying_pixels(depth: Depth, share: float, rng: np.random.Generator) -> Float[np.ndarray, "H W"]:
+    """Some of the pixels beside a step of more than 10 cm get a depth between the two sides."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    far = maximum_filter(np.where(depth.valid, depth.z_m, -np.inf), size=3)
+    near = minimum_filter(np.where(depth.valid, depth.z_m, np.inf), size=3)
+    at_edge = depth.valid & (far - near > 0.1) & (rng.random(depth.z_m.shape) < share)
+    between = np.where(at_edge, near, 0) + rng.random(depth.z_m.shape) * np.where(at_edge, far - near, 0)
+    return np.where(at_edge, between, depth.z_m)
 
 
 def _smooth(shape: tuple[int, ...], rng: np.random.Generator, nodes: int = _SMOOTH_NODES) -> Float[np.ndarray, "H W"]:

@@ -68,7 +68,10 @@ def report_facts(result: RunResult) -> dict[str, Any]:
         },
         "masks": {
             "source": result.instances.source,
-            "rejected": [{"reason": r.reason, "area_px": r.area_px} for r in result.instances.rejected],
+            "rejected": [
+                {"reason": r.reason, "area_px": r.area_px, "centre_px": list(r.centre_px)}
+                for r in result.instances.rejected
+            ],
         },
         "depth": _depth_facts(result.depth),
         "room": [plane.name for plane in result.scene.room.planes],

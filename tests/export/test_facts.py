@@ -19,7 +19,17 @@ def test_scene_facts_are_the_contract_of_scene_json():
     assert np.array(facts["camera"]["K"]) == pytest.approx(scene.camera.K)
     assert [o["mask_value"] for o in facts["objects"]] == [3, 7, 12, 13, 20]
     contract = {
-        *("name", "label", "mask_value", "score", "parent", "relation", "T_world_from_node", "T_node_from_obj"),
+        *(
+            "name",
+            "label",
+            "mask_value",
+            "score",
+            "flags",
+            "parent",
+            "relation",
+            "T_world_from_node",
+            "T_node_from_obj",
+        ),
         *("size_m", "status", "generator", "mesh", "quality"),
     }
     assert all(contract <= set(o) for o in facts["objects"])
@@ -34,6 +44,13 @@ def test_object_facts_of_an_object_on_another():
     assert np.array(facts["T_world_from_node"])[:3, 3] == pytest.approx([-0.35, 0.7, -3.05])
     assert np.array(facts["T_node_from_obj"])[:3, :3] == pytest.approx(1.3 * np.eye(3))
     assert facts["warnings"] == ["Tilted."]
+
+
+def test_the_segmenters_remarks_on_an_object_reach_the_facts():
+    lamp = hand_made_scene()["lmp_07"]
+    marked = replace(lamp, instance=replace(lamp.instance, flags=("touches_border", "split")))
+    assert object_facts(marked)["flags"] == ["touches_border", "split"]
+    assert object_facts(lamp)["flags"] == []
 
 
 def test_failed_object_has_no_mesh_and_no_size():

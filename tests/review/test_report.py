@@ -97,7 +97,7 @@ def test_facts_are_plain_json_and_complete():
         "median_m": 3.0,
         "percentile_99_m": 3.0,
     }
-    assert facts["masks"]["rejected"] == [{"reason": "too small", "area_px": 42}]
+    assert facts["masks"]["rejected"] == [{"reason": "too small", "area_px": 42, "centre_px": [1.0, 2.0]}]
     assert facts["stages"][1] == {
         "name": "generate",
         "seconds": 4.25,
@@ -141,7 +141,7 @@ def test_page_shows_what_the_facts_say():
     text = " ".join(_Page(report_html(_result())).text.split())
     for expected in (
         *("couch_table_03", "lámp", "on couch_table_03", "against wall_01", "Tilted.", "No depth inside the mask."),
-        *("room_geometry", "The field of view is assumed.", "Two regions were merged.", "42 px: too small"),
+        *("room_geometry", "The field of view is assumed.", "Two regions were merged.", "42 px at (1, 2): too small"),
         *("0.20 × 0.45 × 0.15 m", "5 objects · 4 lifted · 1 failed · 5.8 s", "123 MB", "Apache-2.0", "62.0°", "75 %"),
     ):
         assert expected in text, expected
