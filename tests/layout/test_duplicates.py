@@ -191,3 +191,15 @@ def test_a_mesh_that_does_not_fit_is_not_shared() -> None:
     assert shared.mesh_of == {}
     assert shared.assets == tuple(assets)
     assert "object_02 looks like object_01, but keeps its own mesh" in shared.notes[0]
+
+
+def test_without_depth_nothing_is_shared() -> None:
+    scene = scene_of((at(chair(), -0.6, -0.5, 20), RED), (at(chair(), 0.6, -0.8, 140), RED))
+    depth = replace(scene.depth, valid=scene.depth.valid & ~scene.volume(2).mask)
+    blind = replace(scene, depth=depth, volumes=tuple(replace(v, depth=depth) for v in scene.volumes))
+    assets = assets_of(scene)
+    placements = solve_layout(assets, blind.volumes, fit_room(depth, scene.instances), snap_m=0.15)
+    claimed = Duplicates(model="object_01", others=("object_02",))
+    shared = share_meshes([claimed], assets, blind.volumes, placements)
+    assert shared.mesh_of == {}
+    assert "no depth shows where it stands" in shared.notes[0]
