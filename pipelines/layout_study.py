@@ -1,6 +1,6 @@
 """How well objects are placed: the layout solver, parts of it, and four methods of others on rooms with known truth.
 
-    python -m pipelines.layout_study ROOMS [--json OUT] [--only NAME ...] [--others NAME ...]
+    python -m pipelines.layout_study ROOMS [--json OUT] [--only NAME ...] [--others NAME ...] [--seeds N]
 
 ROOMS/roomNN holds truth.glb, scene.json, camera.json, photo.jpg, instances.png and depth.png. The true meshes lose
 their distance and size, the depth and the masks are disturbed, and every method has to put them back. Prints one
@@ -74,16 +74,22 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="Every number, for other programs.")
     parser.add_argument("--only", nargs="*", help="Names of disturbances; all without.")
     parser.add_argument("--others", nargs="*", help="Disturbances in which the others take part; all without.")
+    parser.add_argument(
+        "--seeds", type=int, default=CALIBRATION_SEEDS, help="Disturbances per room for the share within 1 sigma."
+    )
     arguments = parser.parse_args()
     scenes = [read_true_scene(folder) for folder in sorted(arguments.rooms.glob("room*"))]
-    chosen = [d for d in DISTURBANCES if not arguments.only or d.name in arguments.only]
-    print("The truth itself")
-    print(truth_table(scenes))
+    by_name = {d.name: d for d in DISTURBANCES}
+    chosen = [by_name[name] for name in arguments.only or by_name]
+    print(f"The truth itself\n{truth_table(scenes)}", flush=True)
     results: list[RoomResult] = []
     for disturbance in chosen:
         alone = arguments.others is not None and disturbance.name not in arguments.others
         methods = {} if alone else METHODS
-        results += [study_room(scene, disturbance, seed=k, methods=methods) for k, scene in enumerate(scenes)]
+        results += [
+            study_room(scene, disturbance, seed=k, methods=methods, calibration_seeds=arguments.seeds)
+            for k, scene in enumerate(scenes)
+        ]
         of_this = [r for r in results if r.disturbance == disturbance.name]
         print(f"\n{disturbance.name}: {disturbance}\n{method_table(of_this)}\n{solver_line(of_this)}", flush=True)
     if arguments.json:
@@ -91,7 +97,12 @@ def main() -> None:
 
 
 def study_room(
-    scene: TrueScene, disturbance: Disturbance, *, seed: int, methods: Mapping[str, Method] = METHODS
+    scene: TrueScene,
+    disturbance: Disturbance,
+    *,
+    seed: int,
+    methods: Mapping[str, Method] = METHODS,
+    calibration_seeds: int = CALIBRATION_SEEDS,
 ) -> RoomResult:
     """The solver and other methods on one room."""
     trial = make_trial(scene, disturbance, seed=seed)
@@ -116,7 +127,7 @@ def study_room(
         },
         physics=measure_physics(meshes_world, {p.name: p.parent for p in placements}),
         support_right=[by_name[v.name].parent == trial.truth[v.name].parent for v in counted],
-        in_sigma=_within_one_sigma(scene, disturbance, seed),
+        in_sigma=_within_one_sigma(scene, disturbance, seed, calibration_seeds),
         moved_sigmas=[by_name[v.name].moved_m / (by_name[v.name].sigma_m or np.inf) for v in counted],
     )
 
@@ -132,10 +143,10 @@ def _compare(trial: LayoutTrial, volume: CropVolume, T_world_from_obj: Similarit
     )
 
 
-def _within_one_sigma(scene: TrueScene, disturbance: Disturbance, seed: int) -> list[bool]:
+def _within_one_sigma(scene: TrueScene, disturbance: Disturbance, seed: int, seeds: int) -> list[bool]:
     """Whether the evidence of each object alone, before contacts, is right within its own standard deviation."""
     within = []
-    for k in range(CALIBRATION_SEEDS):
+    for k in range(seeds):
         trial = make_trial(scene, disturbance, seed=1000 * k + seed)
         noise = noise_of(trial.volumes)
         for asset, volume in zip(trial.assets, trial.volumes, strict=True):

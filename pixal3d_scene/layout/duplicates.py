@@ -194,10 +194,12 @@ def _fit(model: _Candidate, other: _Candidate, noise: DepthNoise) -> tuple[Regis
     """Where the model's mesh stands as `other`, and why it may not stand there."""
     T_world_from_node = other.placement.T_world_from_node
     own = measure_fit(other.mesh_node, other.volume, T_world_from_node, noise)
+    if own.depth_share is None:
+        return own, "no depth shows where it stands"
     foot_world = np.asarray(T_world_from_node.translation, dtype=np.float64)
     fit = register(model.mesh_node, other.volume, foot_world, noise)
     least = _LEAST_SILHOUETTE * own.silhouette_iou
-    most = max(_MOST_DEPTH_SHARE, 2 * (own.depth_share or 0.0))
+    most = max(_MOST_DEPTH_SHARE, 2 * own.depth_share)
     whose = f"the mesh of {model.volume.name}"
     if fit.silhouette_iou < least:
         return fit, f"{whose} would cover its mask by {fit.silhouette_iou:.2f} (at least {least:.2f})"

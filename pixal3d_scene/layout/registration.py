@@ -32,7 +32,7 @@ _SOFT_SHARE = 0.03
 _OUTLINE_WEIGHT = 1.0
 # The foot's height is known from what the object stands on, to this share of its height.
 _FOOT_SHARE = 0.05
-# Something is in front of an object where its depth is less than the object's nearest by no less than this share.
+# Something may be in front of an object where it is nearer than the object's far side by this share.
 _MAY_HIDE_SHARE = 0.02
 _VIEW_PX = 320
 
@@ -140,7 +140,7 @@ class _Evidence:
 
 
 def _may_hide(volume: CropVolume) -> Bool[np.ndarray, "H W"]:
-    """Pixels of other objects that are nearer than the nearest part of this one's depth; all of them without depth."""
+    """Pixels of other objects that are nearer than this one's far side; all of them where it has no depth."""
     mask, depth = volume.mask, volume.depth
     others = (volume.label_map > 0) & ~mask
     own = mask & depth.valid

@@ -168,9 +168,13 @@ def _warnings(body: Body, support: Support, moved_m: float, left_m: float, gave_
         warnings.append(f"Moved {moved_m:.2f} m ({moved_m / body.sigma_m:.1f} sigma) to meet what it touches.")
     cost = {id(g): f" (cost {g.cost:.0f})" for g in gave_way}
     if abs(left_m) > _TOUCHES_M:
-        side = "above" if left_m > 0 else "below"
         said = next((cost[id(g)] for g in gave_way if g.touch.keeps == "contact"), "")
-        warnings.append(f"Its foot is {abs(left_m):.2f} m {side} the {support.parent}; it was left there{said}.")
+        what = {"on": "Its foot is", "hangs": "Its top is", "against": "Its back is"}[support.relation]
+        sides = {"on": ("above", "below"), "hangs": ("below", "above"), "against": ("before", "behind")}[
+            support.relation
+        ]
+        side = sides[0] if left_m > 0 else sides[1]
+        warnings.append(f"{what} {abs(left_m):.2f} m {side} the {support.parent}; it was left there{said}.")
     warnings += [
         f"Still {abs(g.left_m):.3f} m inside {g.touch.other}; neither may move further{cost[id(g)]}."
         for g in gave_way

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pygltflib
 import pytest
 import trimesh
 from rendered_scene import RenderedScene, camera_at, render, standing_box, true_asset
@@ -12,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from pixal3d_scene.asset import Mesh, ObjectAsset
 from pixal3d_scene.crop import plan_crops
+from pixal3d_scene.export.glb import scene_glb
 from pixal3d_scene.frames import WORLD_UP, Similarity
 from pixal3d_scene.instances import Instance, Instances
 from pixal3d_scene.layout.duplicates import Duplicates, find_duplicates, share_meshes, view_quality
@@ -22,7 +24,7 @@ from pixal3d_scene.layout.room_shell import fit_room
 from pixal3d_scene.layout.solve import solve_layout
 from pixal3d_scene.learning.furniture import make, united
 from pixal3d_scene.photo import Photo
-from pixal3d_scene.reconstruction import Placed, place
+from pixal3d_scene.reconstruction import Placed, build_scene, place
 from pixal3d_scene.settings import LayoutSettings
 
 RED, BLUE, OAK = (170, 50, 45), (50, 70, 160), (160, 120, 70)
@@ -106,6 +108,7 @@ def four_chairs() -> RenderedScene:
     return scene_of(*((at(chair(), *where), RED) for where in FOUR))
 
 
+@pytest.mark.slow
 def test_equal_chairs_are_one_group_whatever_their_turn(four_chairs: RenderedScene) -> None:
     (group,) = found_in(four_chairs)
     assert sorted((group.model, *group.others)) == ["object_01", "object_02", "object_03", "object_04"]
@@ -157,10 +160,20 @@ def test_a_mesh_is_laid_where_the_other_stands(four_chairs: RenderedScene) -> No
     assert fit.silhouette_iou > 0.9
 
 
+@pytest.fixture(scope="module")
+def shared(four_chairs: RenderedScene) -> Placed:
+    return placed_in(four_chairs, share=True)
+
+
 @pytest.mark.slow
-def test_the_shared_mesh_stands_where_every_chair_stood(four_chairs: RenderedScene) -> None:
-    apart, shared = placed_in(four_chairs, share=False), placed_in(four_chairs, share=True)
+def test_without_being_asked_they_are_only_named(four_chairs: RenderedScene) -> None:
+    apart = placed_in(four_chairs, share=False)
     assert "--share-duplicates" in " ".join(apart.notes)
+    assert {p.mesh_of for p in apart.placements} == {None}
+
+
+@pytest.mark.slow
+def test_the_shared_mesh_stands_where_every_chair_stood(shared: Placed, four_chairs: RenderedScene) -> None:
     (model,) = {p.mesh_of for p in shared.placements if p.mesh_of}
     assert [p.mesh_of for p in shared.placements].count(model) == 3
     assert f"share the mesh of {model}" in " ".join(shared.notes)
@@ -182,6 +195,20 @@ def test_the_shared_mesh_stands_where_every_chair_stood(four_chairs: RenderedSce
         assert p.parent == "floor"
 
 
+@pytest.mark.slow
+def test_the_scene_and_its_file_hold_the_mesh_once(shared: Placed, four_chairs: RenderedScene) -> None:
+    s = four_chairs
+    room = fit_room(s.depth, s.instances)
+    scene = build_scene(s.photo, s.instances, s.depth, room, list(shared.assets), shared.placements)
+    assert len({id(item.mesh_node) for item in scene.objects}) == 1
+    assert len({tuple(item.size_m) for item in scene.objects}) == 1
+    assert min(item.quality["silhouette_iou"] for item in scene.objects) > 0.9
+    gltf = pygltflib.GLTF2().load_from_bytes(scene_glb(scene, photo=s.photo, jpeg_quality=80, room_shell=False))
+    chairs = {node.name: node.mesh for node in gltf.nodes if node.name.startswith("object_")}
+    assert len(chairs) == 4
+    assert set(chairs.values()) == {0}
+
+
 def test_a_mesh_that_does_not_fit_is_not_shared() -> None:
     scene = scene_of((at(chair(), -0.6, -0.5, 20), RED), (at(chair("office chair", 5), 0.6, -0.8, 140), RED))
     assets = assets_of(scene)
@@ -191,3 +218,15 @@ def test_a_mesh_that_does_not_fit_is_not_shared() -> None:
     assert shared.mesh_of == {}
     assert shared.assets == tuple(assets)
     assert "object_02 looks like object_01, but keeps its own mesh" in shared.notes[0]
+
+
+def test_without_depth_nothing_is_shared() -> None:
+    scene = scene_of((at(chair(), -0.6, -0.5, 20), RED), (at(chair(), 0.6, -0.8, 140), RED))
+    depth = replace(scene.depth, valid=scene.depth.valid & ~scene.volume(2).mask)
+    blind = replace(scene, depth=depth, volumes=tuple(replace(v, depth=depth) for v in scene.volumes))
+    assets = assets_of(scene)
+    placements = solve_layout(assets, blind.volumes, fit_room(depth, scene.instances), snap_m=0.15)
+    claimed = Duplicates(model="object_01", others=("object_02",))
+    shared = share_meshes([claimed], assets, blind.volumes, placements)
+    assert shared.mesh_of == {}
+    assert "no depth shows where it stands" in shared.notes[0]
