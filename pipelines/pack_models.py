@@ -69,9 +69,9 @@ def packed_models(models: Sequence[CatalogueModel], folder: Path, faces: int) ->
             yield packed
 
 
-def our_furniture(variants: int, faces: int) -> Iterator[PackedModel]:
+def our_furniture(variants: int, faces: int, kinds: Sequence[str] = tuple(sorted(CATALOGUE))) -> Iterator[PackedModel]:
     """`variants` pieces of every kind of the parametric catalogue."""
-    for k, kind in enumerate(sorted(CATALOGUE)):
+    for k, kind in enumerate(kinds):
         for number in range(variants):
             rng = np.random.default_rng([k, number])
             mesh = pack_parts(make(kind, rng, random_size(kind, rng)), faces)

@@ -54,7 +54,10 @@ class _Piece:
 
 
 def read_model(archive: ZipFile, model: CatalogueModel, max_faces: int) -> PackedMesh:
-    """A model of a library in its true size, with about `max_faces` triangles; ValueError where it has none."""
+    """A model of a library in its true size, with about `max_faces` triangles; ValueError where it has none.
+
+    Plants get more triangles, and leaves that are left out where even those do not do.
+    """
     import trimesh
 
     files = model_files(archive, model.member)
@@ -64,7 +67,8 @@ def read_model(archive: ZipFile, model: CatalogueModel, max_faces: int) -> Packe
     pieces = [_piece(g, model.rotation) for g in scene.geometry.values() if len(getattr(g, "faces", ()))]
     if not pieces:
         raise ValueError(f"{model.name} has no triangles")
-    return _packed(pieces, max_faces, np.asarray(model.size_m))
+    leafy = model.role is not None and model.role.label == "plant"
+    return _packed(pieces, 2 * max_faces if leafy else max_faces, np.asarray(model.size_m), leafy=leafy)
 
 
 def pack_parts(parts: Sequence[Part], max_faces: int) -> PackedMesh:
@@ -108,12 +112,12 @@ def _vertex_colours(geometry: Any) -> UInt8[np.ndarray, "V 3"]:
     return small[row, column]
 
 
-def _packed(pieces: Sequence[_Piece], max_faces: int, size_m: Float[np.ndarray, "3"]) -> PackedMesh:
+def _packed(pieces: Sequence[_Piece], max_faces: int, size_m: Float[np.ndarray, "3"], *, leafy: bool = False) -> PackedMesh:
     """All pieces decimated and fitted to `size_m`, the largest first."""
     ordered = sorted((p for p in map(_welded, pieces) if len(p.faces)), key=lambda p: -p.area)
     if not ordered:
         raise ValueError("only triangles without area")
-    small = _decimated(ordered, max_faces)
+    small = _decimated(ordered, max_faces, leafy=leafy)
     offsets = np.cumsum([0, *(len(p.vertices) for p in small[:-1])])
     vertices = np.concatenate([p.vertices for p in small])
     low, high = vertices.min(axis=0), vertices.max(axis=0)
@@ -127,12 +131,13 @@ def _packed(pieces: Sequence[_Piece], max_faces: int, size_m: Float[np.ndarray, 
     )
 
 
-def _decimated(pieces: Iterable[_Piece], max_faces: int) -> list[_Piece]:
+def _decimated(pieces: Iterable[_Piece], max_faces: int, *, leafy: bool) -> list[_Piece]:
     """The triangles are shared out by roots of areas: a chair's thin legs need more than their area says."""
     pieces = list(pieces)
     weights = np.sqrt([max(p.area, 1e-9) * len(p.faces) for p in pieces])
     budget = np.maximum(max_faces * weights / weights.sum(), _SMALLEST_PART_FACES).astype(int)
-    return [_fewer(_thinned(piece, 4 * int(n)), int(n)) for piece, n in zip(pieces, budget, strict=True)]
+    thinner = [_thinned(p, 4 * int(n)) if leafy else p for p, n in zip(pieces, budget, strict=True)]
+    return [_fewer(piece, int(n)) for piece, n in zip(thinner, budget, strict=True)]
 
 
 def _fewer(piece: _Piece, faces: int) -> _Piece:

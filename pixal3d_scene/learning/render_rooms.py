@@ -16,7 +16,7 @@ from .rasterise import Visible, rasterise
 from .room_batch import RoomBatch
 from .sampled_room import SampledRoom
 from .scene_tensors import PackTensors, SceneTriangles, scene_triangles
-from .shade import Seen, radiance
+from .shade import Seen, dimmed_corners, radiance
 from .textures import Surface, albedo, noise_atlas
 
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
@@ -43,7 +43,11 @@ def render_rooms(
     if finer > 1:
         fine_K = K * torch.tensor([finer, finer, 1.0], device=device)[:, None]
         fine = rasterise(corners_cam, triangles.scene, fine_K, (size_px[0] * finer, size_px[1] * finer))
-    light = radiance(_seen(triangles, fine, fine_K, eye, R), triangles, rooms)
+    points, flat = _surface(triangles, visible, eye)
+    corner = dimmed_corners(points, flat, visible.z_m, K[:, 0, 0])  # smooth enough for the picture's own size
+    if finer > 1:
+        corner = F.interpolate(corner[:, None], scale_factor=finer, mode="bilinear", align_corners=False)[:, 0]
+    light = radiance(_seen(triangles, fine, fine_K, eye), corner, triangles, rooms)
     if finer > 1:
         # Clipped first: one bright spot must not make its whole pixel white.
         light = F.avg_pool2d(light.clamp_max(_clip_level(light)).permute(0, 3, 1, 2), finer).permute(0, 2, 3, 1)
@@ -74,19 +78,26 @@ def _flat_normals(corners: Float32[Tensor, "F 3 3"]) -> Float32[Tensor, "F 3"]:
     return across / across.norm(dim=-1, keepdim=True).clamp_min(1e-12)
 
 
+def _surface(
+    triangles: SceneTriangles, visible: Visible, eye: Float32[Tensor, "B 3"]
+) -> tuple[Float32[Tensor, "B H W 3"], Float32[Tensor, "B H W 3"]]:
+    """Points and flat normals, towards the eye, in world."""
+    points = _interpolated(triangles.corners_world, visible)
+    flat = _flat_normals(triangles.corners_world)[visible.face.clamp_min(0)]
+    behind = (flat * (eye[:, None, None] - points)).sum(-1, keepdim=True) < 0
+    return points, flat * torch.where(behind, -1.0, 1.0)
+
+
 def _seen(
     triangles: SceneTriangles,
     visible: Visible,
     K: Float32[Tensor, "B 3 3"],
     eye: Float32[Tensor, "B 3"],
-    R: Float32[Tensor, "B 3 3"],
 ) -> Seen:
     """The visible surfaces with their colours."""
     face = visible.face.clamp_min(0)
-    points = _interpolated(triangles.corners_world, visible)
+    points, flat = _surface(triangles, visible, eye)
     to_eye = eye[:, None, None] - points
-    flat = _flat_normals(triangles.corners_world)[face]
-    flat = flat * torch.where((flat * to_eye).sum(-1, keepdim=True) < 0, -1.0, 1.0)
     smooth = _interpolated(triangles.normals_world, visible)
     smooth = smooth * torch.where((smooth * flat).sum(-1, keepdim=True) < 0, -1.0, 1.0)
     length = smooth.norm(dim=-1, keepdim=True)
@@ -114,7 +125,6 @@ def _seen(
         gloss=row[..., 10],
         glow=row[..., 11],
         z_m=visible.z_m,
-        focal_px=K[:, 0, 0],
         eye_world=eye,
     )
 

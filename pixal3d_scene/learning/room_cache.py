@@ -1,4 +1,4 @@
-"""A `RoomBatch` in a file: NPZ without pickles, depth and normals in half precision, ids as small as they go."""
+"""A `RoomBatch` in a file: NPZ without pickles, depth in half precision, normals in bytes, ids as small as they go."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from torch import Tensor
 
 from .room_batch import ObjectTruth, RoomBatch
 
-_SMALLER = {
-    "z_m": np.float16, "normals_cam": np.float16, "instance_ids": np.uint8, "label": np.uint8,
-}  # fmt: skip
-_TYPES = {"z_m": np.float32, "normals_cam": np.float32, "instance_ids": np.int64, "label": np.int64}
+_SMALLER = {"z_m": np.float16, "instance_ids": np.uint8, "label": np.uint8}
+_FULL = {"z_m": np.float32, "instance_ids": np.int64, "label": np.int64}
+_NORMAL_STEPS = 127
 
 
 def write_batch(batch: RoomBatch, file: Path) -> None:
@@ -37,8 +36,12 @@ def read_batch(file: Path) -> RoomBatch:
 
 def _small(name: str, tensor: Tensor) -> np.ndarray:
     array = tensor.cpu().numpy()
+    if name == "normals_cam":
+        return (array * _NORMAL_STEPS).round().astype(np.int8)
     return array.astype(_SMALLER[name]) if name in _SMALLER else array
 
 
 def _full(name: str, array: np.ndarray) -> Tensor:
-    return torch.from_numpy(array.astype(_TYPES[name]) if name in _TYPES else array)
+    if name == "normals_cam":
+        return torch.from_numpy(array.astype(np.float32) / _NORMAL_STEPS)
+    return torch.from_numpy(array.astype(_FULL[name]) if name in _FULL else array)

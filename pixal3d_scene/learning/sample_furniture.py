@@ -32,10 +32,10 @@ class Shelf:
     """The models that may be used, sorted by what is asked for."""
 
     pack: ModelPack
-    by_label: dict[str, Int64[np.ndarray, "m"]]
-    small: Int64[np.ndarray, "m"]
-    ceiling: Int64[np.ndarray, "m"]
-    hung: Int64[np.ndarray, "m"]
+    by_label: dict[str, Int64[np.ndarray, "_"]]
+    small: Int64[np.ndarray, "_"]
+    ceiling: Int64[np.ndarray, "_"]
+    hung: Int64[np.ndarray, "_"]
 
     @staticmethod
     def of(pack: ModelPack, split: str) -> Shelf:

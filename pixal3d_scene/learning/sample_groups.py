@@ -151,11 +151,11 @@ def _loose(room: Arrangement) -> None:
     """Single pieces and clutter on the floor."""
     rng = room.rng
     for label in ("chair", "armchair", "plant", "lamp", "stool", "table"):
-        if rng.random() < 0.3:
+        if rng.random() < 0.36:
             room.anywhere(label)
     if rng.random() < 0.07:
         room.anywhere("person")
-    for _ in range(int(rng.poisson(1.2 if rng.random() < 0.75 else 5.0))):
+    for _ in range(int(rng.poisson(1.8 if rng.random() < 0.75 else 6.0))):
         room.anywhere(str(rng.choice(_FLOOR_CLUTTER)))
 
 
@@ -207,7 +207,7 @@ def _on_tops(room: Arrangement, *, busy: bool) -> None:
         if carrier.model < 0 or carrier.carrier:
             continue
         if word in _CARRIERS:
-            count = int(rng.poisson(6.0 if busy and word in ("table", "desk", "coffee table", "sideboard") else 1.8))
+            count = int(rng.poisson(6.0 if busy and word in ("table", "desk", "coffee table", "sideboard") else 2.4))
         elif word in _SITTABLE:
             count = int(rng.random() < 0.12)
         else:

@@ -65,6 +65,7 @@ def random_camera(
     shift = rng.normal(0, 0.01, 2) if rng.random() < 0.3 else np.zeros(2)
     K = np.array([[focal, 0, width * (0.5 + shift[0])], [0, focal, height * (0.5 + shift[1])], [0, 0, 1.0]])
     centres = np.array([t.place_world + [0, t.size_m[1] / 2, 0] for t in things]).reshape(-1, 3)
+    area_m2 = np.array([t.size_m[1] * max(t.size_m[0], t.size_m[2]) for t in things])
     roll = np.radians(np.clip(rng.normal(0, 1.6), -5, 5))
     best, best_score = None, -np.inf
     for _ in range(_CAMERAS):
@@ -74,7 +75,8 @@ def random_camera(
         z = np.maximum(seen[:, 2], 1e-3)
         x, y = focal * seen[:, 0] / z / (width / 2), focal * seen[:, 1] / z / (height / 2)
         weight = (seen[:, 2] > 0.3) * np.clip(1.4 - np.maximum(np.abs(x), np.abs(y)), 0, 1)
-        score = np.sqrt(weight.sum()) + min(near, 0.5) * 4 + rng.uniform(0, 1.0)
+        share = np.minimum(area_m2 * (focal / z) ** 2 / (width * height), 0.12)  # of the picture, about
+        score = np.sqrt(weight.sum()) + 2.5 * (weight * share).sum() + min(near, 0.7) * 4 + rng.uniform(0, 1.0)
         if score > best_score:
             best, best_score = (R, eye), score
     assert best is not None

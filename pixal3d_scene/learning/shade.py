@@ -40,15 +40,15 @@ class Seen:
     gloss: Float32[Tensor, "B H W"]
     glow: Float32[Tensor, "B H W"]
     z_m: Float32[Tensor, "B H W"]
-    focal_px: Float32[Tensor, "B"]
     eye_world: Float32[Tensor, "B 3"]
 
 
-def radiance(seen: Seen, triangles: SceneTriangles, rooms: Sequence[SampledRoom]) -> Float32[Tensor, "B H W 3"]:
-    """Linear light towards the camera, in arbitrary units."""
+def radiance(
+    seen: Seen, corner: Float32[Tensor, "B H W"], triangles: SceneTriangles, rooms: Sequence[SampledRoom]
+) -> Float32[Tensor, "B H W 3"]:
+    """Linear light towards the camera, in arbitrary units. corner: see `dimmed_corners`."""
     device = seen.points_world.device
     ambient = torch.tensor([r.ambient for r in rooms], device=device, dtype=torch.float32)
-    corner = dimmed_corners(seen)
     up = 0.72 + 0.28 * seen.normals_world[..., 1]
     light = ambient[:, None, None] * (up * corner)[..., None]
     shine = torch.zeros_like(light)
@@ -73,25 +73,30 @@ def radiance(seen: Seen, triangles: SceneTriangles, rooms: Sequence[SampledRoom]
     return torch.where(seen.found[..., None], result, torch.zeros_like(result))
 
 
-def dimmed_corners(seen: Seen) -> Float32[Tensor, "B H W"]:
+def dimmed_corners(
+    points: Float32[Tensor, "B H W 3"],
+    normals: Float32[Tensor, "B H W 3"],
+    z_m: Float32[Tensor, "B H W"],
+    focal_px: Float32[Tensor, "B"],
+) -> Float32[Tensor, "B H W"]:
     """1 in the open, less where near surfaces stand around a point: ambient occlusion from the depth picture."""
-    batch, height, width = seen.z_m.shape
+    batch, height, width = z_m.shape
     rng = np.random.default_rng(5)
     angle = rng.permutation(_AO_TAPS) / _AO_TAPS * 2 * np.pi
     share = (np.arange(_AO_TAPS) + 0.5) / _AO_TAPS
-    reach = (_AO_REACH_M * seen.focal_px[:, None, None] / seen.z_m.clamp_min(0.1)).clamp(1.5, 0.2 * width)
+    reach = (_AO_REACH_M * focal_px[:, None, None] / z_m.clamp_min(0.1)).clamp(1.5, 0.2 * width)
     y = torch.arange(height, device=reach.device)[:, None]
     x = torch.arange(width, device=reach.device)[None]
-    flat = seen.points_world.reshape(batch, height * width, 3)
-    blocked = torch.zeros_like(seen.z_m)
+    flat = points.reshape(batch, height * width, 3)
+    blocked = torch.zeros_like(z_m)
     for a, s in zip(angle, share, strict=True):
         column = (x + reach * float(np.cos(a) * s)).round().long().clamp(0, width - 1)
         row = (y + reach * float(np.sin(a) * s)).round().long().clamp(0, height - 1)
         index = (row * width + column).reshape(batch, -1)
-        other = torch.gather(flat, 1, index[..., None].expand(-1, -1, 3)).reshape(seen.points_world.shape)
-        apart = other - seen.points_world
+        other = torch.gather(flat, 1, index[..., None].expand(-1, -1, 3)).reshape(points.shape)
+        apart = other - points
         length = apart.norm(dim=-1).clamp_min(1e-4)
-        rise = (apart * seen.normals_world).sum(-1) / length
+        rise = (apart * normals).sum(-1) / length
         blocked += (rise - 0.12).clamp_min(0) * (length < 2 * _AO_REACH_M)
     return (1 - 1.9 * blocked / _AO_TAPS).clamp(0.2, 1.0)
 

@@ -160,7 +160,7 @@ def _picture(surface: Surface, at: Tensor, colour: Tensor, atlas: Tensor) -> Ten
     layers = torch.stack([_noise(atlas, 0, u + 0.31 * k, v + 0.17 * k * k) for k in range(3)], dim=1)
     share = torch.sigmoid(5 * _noise(atlas, 1, u * 0.7, v * 0.7))[:, None]
     painted = row[:, 1:4] * (1 - share) + row[:, 4:7] * share
-    painted = painted * (1 + 0.7 * layers)
+    painted = painted * (1 + 0.25 * layers + 0.5 * layers[:, :1])
     edge = surface.relative[at] * torch.tensor([1.0, 1.0, 0.0], device=colour.device)
     edge[:, 1] -= 0.5  # the box stands on y = 0
     border = edge.abs().amax(dim=1)
