@@ -112,7 +112,9 @@ def _vertex_colours(geometry: Any) -> UInt8[np.ndarray, "V 3"]:
     return small[row, column]
 
 
-def _packed(pieces: Sequence[_Piece], max_faces: int, size_m: Float[np.ndarray, "3"], *, leafy: bool = False) -> PackedMesh:
+def _packed(
+    pieces: Sequence[_Piece], max_faces: int, size_m: Float[np.ndarray, "3"], *, leafy: bool = False
+) -> PackedMesh:
     """All pieces decimated and fitted to `size_m`, the largest first."""
     ordered = sorted((p for p in map(_welded, pieces) if len(p.faces)), key=lambda p: -p.area)
     if not ordered:
@@ -145,9 +147,10 @@ def _fewer(piece: _Piece, faces: int) -> _Piece:
     if len(piece.faces) <= faces:
         return piece
     for aggression in (5.0, 3.0):
-        simpler = _collapsed(piece, faces, aggression)
-        if simpler is not None and len(simpler.faces) <= 2 * faces:
-            return simpler
+        collapsed = _collapsed(piece, faces, aggression)
+        if collapsed is not None and len(collapsed.faces) <= 2 * faces:
+            return collapsed
+    simpler = piece
     for tolerance in _GRIDS:
         simpler = _welded(piece, tolerance)
         if len(simpler.faces) <= 2 * faces:

@@ -72,7 +72,7 @@ def rasterise(
     triangle = torch.where(found, nearest & 0xFFFFFFFF, 0)
     face = torch.where(found, setup.face[triangle] if len(setup.face) else triangle, -1)
     face = face.view(len(K), height, width)
-    z_m, barycentric = _exact(corners_cam, face, K, size_px)
+    z_m, barycentric = _exact(corners_cam, face, K)
     return Visible(face=face, z_m=z_m, barycentric=barycentric)
 
 
@@ -202,7 +202,9 @@ def _dense(
     width, height = size_px
     step = torch.arange(side, device=planes.device)
     y, x = step[:, None].expand(side, side).reshape(-1), step[None].expand(side, side).reshape(-1)
-    for part in chosen.split(max(_FRAGMENTS // (side * side), 1)):
+    at_a_time = _FRAGMENTS // (side * side)
+    for start in range(0, len(chosen), at_a_time):
+        part = chosen[start : start + at_a_time]
         p, b = planes[part], box[part]
         weights = [torch.addcmul(p[:, k, 2:3] + p[:, k, 0:1] * x, p[:, k, 1:2], y.float()) for k in range(3)]
         inverse_z = weights[0] + weights[1] + weights[2]  # (n, side * side)
@@ -218,10 +220,8 @@ def _exact(
     corners_cam: Float[Tensor, "F 3 3"],
     face: Int64[Tensor, "B H W"],
     K: Float[Tensor, "B 3 3"],
-    size_px: tuple[int, int],
 ) -> tuple[Float32[Tensor, "B H W"], Float32[Tensor, "B H W 3"]]:
     """Depth and barycentrics of the visible triangles, in double precision."""
-    width, height = size_px
     z_m = torch.zeros(face.shape, dtype=torch.float32, device=face.device)
     barycentric = torch.zeros((*face.shape, 3), dtype=torch.float32, device=face.device)
     scene, row, column = (face >= 0).nonzero(as_tuple=True)

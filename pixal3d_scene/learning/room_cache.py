@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +20,12 @@ _NORMAL_STEPS = 127
 def write_batch(batch: RoomBatch, file: Path) -> None:
     """Written beside and renamed, so that no half file is left. Rooms have fewer than 256 objects."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {f.name: _small(f.name, getattr(batch, f.name)) for f in fields(batch) if f.name != "objects"}
-    objects = {f"objects.{f.name}": getattr(batch.objects, f.name).cpu().numpy() for f in fields(batch.objects)}
+    arrays: dict[str, Any] = {
+        f.name: _small(f.name, getattr(batch, f.name)) for f in fields(batch) if f.name != "objects"
+    }
+    arrays |= {f"objects.{f.name}": getattr(batch.objects, f.name).cpu().numpy() for f in fields(batch.objects)}
     beside = file.with_name(file.name + ".part.npz")
-    np.savez(beside, **arrays, **objects)
+    np.savez(beside, **arrays)
     beside.replace(file)
 
 

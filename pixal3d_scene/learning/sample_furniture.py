@@ -252,7 +252,7 @@ def upright_boxes(spots: Float[np.ndarray, "k 4"], size: Float[np.ndarray, "3"])
 
 def _meeting_with(
     a: Float[np.ndarray, "n 7"], b: Float[np.ndarray, "m 7"], slack: Float[np.ndarray, "m"]
-) -> Float[np.ndarray, "n m"]:
+) -> Bool[np.ndarray, "n m"]:
     met = meeting(a, b, 1e-6)
     for column in np.flatnonzero(slack > 1e-3):
         met[:, column] = meeting(a, b[column : column + 1], float(slack[column]))[:, 0]

@@ -58,9 +58,9 @@ def random_shell(rng: np.random.Generator, size_m: tuple[float, float, float], s
     width, depth, height = size_m
     walls = wall_materials(rng, style)
     trim = trim_material(rng)
-    things = [_square((0, 0, 0), np.diag([width, 1.0, depth]), _FLOOR, floor_material(rng, style))]
+    things = [_square((0.0, 0.0, 0.0), np.diag([width, 1.0, depth]), _FLOOR, floor_material(rng, style))]
     ceiling = Material(pattern="plain", first=_pale(rng), gloss=0.0)
-    things.append(_square((0, height, 0), np.diag([width, 1.0, depth]), _CEILING, ceiling))
+    things.append(_square((0.0, height, 0.0), np.diag([width, 1.0, depth]), _CEILING, ceiling))
     blocked: list[list[float]] = []
     windows: list[tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"], float]] = []
     skirting = rng.random() < 0.75

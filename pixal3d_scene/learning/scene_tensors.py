@@ -111,7 +111,7 @@ def _rows(thing: Thing) -> list[tuple[float, ...]]:
 
 
 def _row(m: Material) -> tuple[float, ...]:
-    return (PATTERNS.index(m.pattern), *m.first, *m.second, m.own, m.scale_m, m.turn_rad, m.gloss, m.glow)
+    return (float(PATTERNS.index(m.pattern)), *m.first, *m.second, m.own, m.scale_m, m.turn_rad, m.gloss, m.glow)
 
 
 def _unit_box() -> np.ndarray:
