@@ -1,4 +1,7 @@
-"""Upright boxes in a room: which of them meet. A row: x, z, yaw, half width, half depth, bottom, top (world, m, rad)."""
+"""Upright boxes in a room, and which of them meet.
+
+A row is x, z, yaw, half width, half depth, bottom, top; in world, metres and radians.
+"""
 
 from __future__ import annotations
 

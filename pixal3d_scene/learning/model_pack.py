@@ -25,8 +25,10 @@ _STEPS = 32767  # of an int16 vertex: from -1 to 1 boxes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedModel:
-    """One model, ready for the pack. vertices: node, m. normals: for shading, per corner. tops: rows of `model_tops.Tops`.
-    geometry: its hash."""
+    """One model, ready for the pack.
+
+    vertices: node, m. normals: for shading, per corner. tops: rows of `model_tops.Tops`. geometry: its hash.
+    """
 
     name: str
     label: str
@@ -47,9 +49,9 @@ class ModelPack:
     """All models, their arrays end to end: model m has vertices vertex_start[m] to vertex_start[m + 1], and so on.
 
     vertices: -32767 to 32767 along x and z from one side of the box to the other, 0 to 32767 along y.
-    faces: from the model's own first vertex. normals: for shading, at every corner of every face, times 127. label: into LABELS. place: into `model_words.PLACES`.
-    split: into SPLITS. elevation_m: of its bottom, where it hangs. tops: height, x from, x to, z from, z to, free
-    height above.
+    faces: from the model's own first vertex. normals: for shading, at every corner of every face, times 127.
+    label: into LABELS. place: into `model_words.PLACES`. split: into SPLITS. elevation_m: of its bottom.
+    tops: height, x from, x to, z from, z to, free height above.
     """
 
     names: tuple[str, ...]

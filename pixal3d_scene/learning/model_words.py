@@ -11,8 +11,9 @@ PLACES = ("free", "back", "top", "hung", "ceiling")
 
 _NOT_FOR_ROOMS = (
     r"mail ?box|letters box|smart car|truck|sedan|\bbus\b|\bvan\b|suv|focus|leon|scenic|peugeot|chevrolet|beetle"
-    r"|motorbike|yamaha|container|fork lift|escalator|stair|elevator|railing|column|sidewalk|hydrant|parking|crossing|rails"
-    r"|pool$|swimming|pool lounge|sandpit|barnum|tent|hut\b|dog house|goal|children game|swing|trampoline|jacuzzi|diving"
+    r"|motorbike|yamaha|container|fork lift|escalator|stair|elevator|railing|column|sidewalk|hydrant|parking|crossing"
+    r"|rails|pool$|swimming|pool lounge|sandpit|barnum|tent|hut\b|dog house|goal|children game|swing|trampoline"
+    r"|jacuzzi|diving"
     r"|hedge|pine|poplar|maple|palm|coconut|cypress|acacia|sycamore|beech|peach|bush|rock\b|arrow|street|lamppost"
     r"|fountain|rowboat|mower|fence|external|garden faucet|stone|snowman|plug|switch|socket|intercom|speech unit|bell"
     r"|antenna|sign|bill |smoke|park|outdoor|porch|basketball net|punching|seesaw|hammock|shutter|contemporary|chimney"

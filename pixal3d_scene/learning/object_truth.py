@@ -9,10 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .rasterise import covered
 from .room_batch import ObjectTruth
 from .sampled_room import SampledRoom, Thing
-from .scene_tensors import SceneTriangles
 
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
     from jaxtyping import Bool, Float32, Int64
@@ -20,21 +18,18 @@ with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothi
 
 def object_truth(
     rooms: Sequence[SampledRoom],
-    triangles: SceneTriangles,
-    corners_cam: Float32[Tensor, "F 3 3"],
+    alone: Bool[Tensor, "B N H W"],
     number: Int64[Tensor, "B H W"],
     K: Float32[Tensor, "B 3 3"],
     R: Float32[Tensor, "B 3 3"],
     eye: Float32[Tensor, "B 3"],
 ) -> ObjectTruth:
-    """`number`: the instance ids that the pictures show."""
+    """`number`: the instance ids that the pictures show. alone: what each object would cover if it were alone."""
     device = K.device
     objects = [[t for t in room.things if t.number] for room in rooms]
-    most = max(1, max(len(of_room) for of_room in objects))
+    most = alone.shape[1]
     table = _table(objects, most, device)
-    group = triangles.thing_number[triangles.thing] - 1
     height, width = number.shape[1:]
-    alone = covered(corners_cam, triangles.scene, group, K, (width, height), most)
     shown = torch.zeros((len(rooms), most + 1), dtype=torch.int64, device=device)
     shown.scatter_add_(1, number.flatten(1), torch.ones_like(number).flatten(1))
     visible = shown[:, 1:]
@@ -72,7 +67,7 @@ def _table(objects: Sequence[Sequence[Thing]], most: int, device: torch.device) 
             whole["label"][b, n], whole["support"][b, n] = thing.label, thing.support
             whole["carrier"][b, n], whole["model"][b, n] = thing.carrier, max(thing.model, -1)
             size[b, n] = thing.size_m
-            centre[b, n] = thing.place_world + [0.0, thing.size_m[1] / 2, 0.0]
+            centre[b, n] = thing.middle_world
             axes[b, n] = thing.axes_world / np.linalg.norm(thing.axes_world, axis=0)
             present[b, n] = True
     arrays = {**whole, "size": size, "centre_world": centre, "axes": axes, "present": present}

@@ -22,6 +22,7 @@ _EMPTY = torch.iinfo(torch.int64).max
 _FRAGMENTS = 1 << 21  # that are worked on at a time: bounds the memory
 _SMALL, _TILE = 4, 8  # pixels: boxes up to _SMALL squared are tested whole, larger ones in tiles
 _LARGE_AT_A_TIME = 1 << 14
+_HIGHEST = 0x7F800000  # bits of infinity
 _EDGE_ON = 1e-14  # m3; triangles that the camera sees from the side cover nothing
 
 
@@ -30,11 +31,13 @@ class Visible:
     """What B pictures show. face: index into the triangles, -1 where there is none; the others are 0 there.
 
     barycentric: weights of the triangle's three corners, in space (not in the picture).
+    covered: the pixels that each group of triangles would cover if nothing stood before it.
     """
 
     face: Int64[Tensor, "B H W"]
     z_m: Float32[Tensor, "B H W"]
     barycentric: Float32[Tensor, "B H W 3"]
+    covered: Bool[Tensor, "B G H W"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +46,15 @@ class _Setup:
 
     planes: rows a, b, c of a x + b y + c, at pixel centre (x0 + x + 0.5, y0 + y + 0.5): the three edge functions over
     the determinant. A point is inside where none is negative, and their sum is 1 / z.
-    box: first column, first row, columns, rows.
+    box: first column, first row, columns, rows. functions, determinant: see `_edge_functions`.
     """
 
     face: Int64[Tensor, "T"]
     scene: Int64[Tensor, "T"]
     planes: Float32[Tensor, "T 3 3"]
     box: Int64[Tensor, "T 4"]
+    functions: Float64[Tensor, "T 3 3"]
+    determinant: Float64[Tensor, "T"]
 
 
 def rasterise(
@@ -59,47 +64,38 @@ def rasterise(
     size_px: tuple[int, int],
     *,
     near_m: float = 0.02,
+    group: Int64[Tensor, "F"] | None = None,
+    groups: int = 0,
 ) -> Visible:
-    """The nearest triangle of every pixel; `scene`: the picture that a triangle belongs to."""
-    setup = _set_up(corners_cam, scene, K, size_px, near_m)
-    width, height = size_px
-    nearest = torch.full((len(K) * height * width,), _EMPTY, dtype=torch.int64, device=K.device)
-    for triangle, pixel, inverse_z in _fragments(setup, size_px):
-        bits = inverse_z.view(torch.int32).to(torch.int64)  # positive floats sort as their bits do
-        key = ((_HIGHEST - bits) << 32) | triangle
-        nearest.scatter_reduce_(0, pixel, key, "amin")
-    found = nearest != _EMPTY
-    triangle = torch.where(found, nearest & 0xFFFFFFFF, 0)
-    face = torch.where(found, setup.face[triangle] if len(setup.face) else triangle, -1)
-    face = face.view(len(K), height, width)
-    z_m, barycentric = _exact(corners_cam, face, K)
-    return Visible(face=face, z_m=z_m, barycentric=barycentric)
+    """The nearest triangle of every pixel.
 
-
-def covered(
-    corners_cam: Float[Tensor, "F 3 3"],
-    scene: Int64[Tensor, "F"],
-    group: Int64[Tensor, "F"],
-    K: Float[Tensor, "B 3 3"],
-    size_px: tuple[int, int],
-    groups: int,
-    *,
-    near_m: float = 0.02,
-) -> Bool[Tensor, "B G H W"]:
-    """The pixels that each group of triangles would cover if nothing stood before it; groups below 0 are left out."""
-    kept = group >= 0
-    corners_cam, scene, group = corners_cam[kept], scene[kept], group[kept]
+    scene: the picture that a triangle belongs to. group: of triangles that are one thing, 0 to `groups` - 1 in each
+    picture, or below 0; where given, `covered` is filled as well.
+    """
     setup = _set_up(corners_cam, scene, K, size_px, near_m)
     width, height = size_px
     area = width * height
-    result = torch.zeros(len(K) * groups * area, dtype=torch.bool, device=K.device)
-    for triangle, pixel, _ in _fragments(setup, size_px):
-        of = setup.scene[triangle] * groups + group[setup.face[triangle]]
-        result[of * area + pixel % area] = True
-    return result.view(len(K), groups, height, width)
-
-
-_HIGHEST = 0x7F800000  # bits of infinity
+    nearest = torch.full((len(K) * area,), _EMPTY, dtype=torch.int64, device=K.device)
+    alone = None if group is None else torch.zeros(len(K) * groups * area, dtype=torch.bool, device=K.device)
+    for triangle, pixel, inverse_z in _fragments(setup, size_px):
+        bits = inverse_z.view(torch.int32).to(torch.int64)  # positive floats sort as their bits do
+        nearest.scatter_reduce_(0, pixel, ((_HIGHEST - bits) << 32) | triangle, "amin")
+        if alone is not None and group is not None:
+            of = group[setup.face[triangle]]
+            grouped = (of >= 0).nonzero()[:, 0]
+            place = (setup.scene[triangle[grouped]] * groups + of[grouped]) * area + pixel[grouped] % area
+            alone[place] = True
+    found = nearest != _EMPTY
+    triangle = torch.where(found, nearest & 0xFFFFFFFF, -1).view(len(K), height, width)
+    face = torch.full_like(triangle, -1)
+    face[triangle >= 0] = setup.face[triangle[triangle >= 0]]
+    z_m, barycentric = _exact(setup, triangle, K)
+    return Visible(
+        face=face,
+        z_m=z_m,
+        barycentric=barycentric,
+        covered=None if alone is None else alone.view(len(K), groups, height, width),
+    )
 
 
 def _set_up(
@@ -119,7 +115,14 @@ def _set_up(
     constant = torch.einsum("tij,tj->ti", planes, origin)
     planes = torch.cat([planes[:, :, :2], constant[:, :, None]], dim=2)
     solid = determinant.abs() > _EDGE_ON
-    return _Setup(face=seen[solid], scene=scene[solid], planes=planes[solid].float(), box=box[solid])
+    return _Setup(
+        face=seen[solid],
+        scene=scene[solid],
+        planes=planes[solid].float(),
+        box=box[solid],
+        functions=functions[solid],
+        determinant=determinant[solid],
+    )
 
 
 def _edge_functions(corners: Float64[Tensor, "T 3 3"]) -> tuple[Float64[Tensor, "T 3 3"], Float64[Tensor, "T"]]:
@@ -217,21 +220,19 @@ def _dense(
 
 
 def _exact(
-    corners_cam: Float[Tensor, "F 3 3"],
-    face: Int64[Tensor, "B H W"],
-    K: Float[Tensor, "B 3 3"],
+    setup: _Setup, triangle: Int64[Tensor, "B H W"], K: Float[Tensor, "B 3 3"]
 ) -> tuple[Float32[Tensor, "B H W"], Float32[Tensor, "B H W 3"]]:
     """Depth and barycentrics of the visible triangles, in double precision."""
-    z_m = torch.zeros(face.shape, dtype=torch.float32, device=face.device)
-    barycentric = torch.zeros((*face.shape, 3), dtype=torch.float32, device=face.device)
-    scene, row, column = (face >= 0).nonzero(as_tuple=True)
-    used, index = torch.unique(face[scene, row, column], return_inverse=True)
-    functions, determinant = _edge_functions(corners_cam[used].double())
-    pixels = torch.stack([column + 0.5, row + 0.5, torch.ones_like(column)], dim=1).double()
-    inverse = torch.linalg.inv(K.double())
-    rays = torch.einsum("pij,pj->pi", inverse[scene], pixels)
-    weights = torch.einsum("pij,pj->pi", functions[index], rays)
+    z_m = torch.zeros(triangle.shape, dtype=torch.float32, device=K.device)
+    barycentric = torch.zeros((*triangle.shape, 3), dtype=torch.float32, device=K.device)
+    at = (triangle >= 0).nonzero(as_tuple=True)
+    scene, row, column = at
+    k = K.double()[scene]
+    x = (column + 0.5 - k[:, 0, 2]) / k[:, 0, 0]
+    y = (row + 0.5 - k[:, 1, 2]) / k[:, 1, 1]
+    functions, determinant = setup.functions[triangle[at]], setup.determinant[triangle[at]]
+    weights = functions[:, :, 0] * x[:, None] + functions[:, :, 1] * y[:, None] + functions[:, :, 2]
     total = weights.sum(dim=1)
-    z_m[scene, row, column] = (determinant[index] / total).float()
-    barycentric[scene, row, column] = (weights / total[:, None]).float()
+    z_m[at] = (determinant / total).float()
+    barycentric[at] = (weights / total[:, None]).float()
     return z_m, barycentric

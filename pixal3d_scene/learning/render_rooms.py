@@ -37,7 +37,9 @@ def render_rooms(
     R = _stacked([r.R_cam_from_world for r in rooms], device)
     eye = _stacked([r.eye_world for r in rooms], device)
     corners_cam = _in_cameras(triangles, R, eye)
-    visible = rasterise(corners_cam, triangles.scene, K, size_px)
+    most = max(1, max(sum(t.number > 0 for t in room.things) for room in rooms))
+    group = triangles.thing_number[triangles.thing] - 1
+    visible = rasterise(corners_cam, triangles.scene, K, size_px, group=group, groups=most)
     fine = visible
     fine_K = K
     if finer > 1:
@@ -98,13 +100,12 @@ def _seen(
     face = visible.face.clamp_min(0)
     points, flat = _surface(triangles, visible, eye)
     to_eye = eye[:, None, None] - points
-    smooth = _interpolated(triangles.normals_world, visible)
+    worn = torch.cat([triangles.normals_world, triangles.corners_local, triangles.colours.float() / 255], dim=2)
+    smooth, local, coded = _interpolated(worn, visible).split(3, dim=-1)  # type: ignore[no-untyped-call]
     smooth = smooth * torch.where((smooth * flat).sum(-1, keepdim=True) < 0, -1.0, 1.0)
     length = smooth.norm(dim=-1, keepdim=True)
     normals = torch.where(length > 1e-3, smooth / length.clamp_min(1e-3), flat)
-    local = _interpolated(triangles.corners_local, visible)
     size = triangles.thing_size_m[triangles.thing[face]].clamp_min(1e-4)
-    coded = _interpolated(triangles.colours.float() / 255, visible)
     row = triangles.materials[triangles.material[face]]
     facing = (flat * to_eye).sum(-1).abs() / to_eye.norm(dim=-1).clamp_min(1e-6)
     axis = _main_axis(triangles, face)
@@ -152,7 +153,8 @@ def _batch(
     normals = _flat_normals(corners_cam)[face]
     rays = _interpolated(corners_cam, visible)
     normals = normals * torch.where((normals * rays).sum(-1, keepdim=True) > 0, -1.0, 1.0)
-    objects = object_truth(rooms, triangles, corners_cam, number, K, R, eye)
+    assert visible.covered is not None
+    objects = object_truth(rooms, visible.covered, number, K, R, eye)
     label = torch.gather(F.pad(objects.label, (1, 0)), 1, number.flatten(1)).view(number.shape)
     return RoomBatch(
         rgb=rgb,

@@ -183,7 +183,7 @@ def thing_materials(rng: np.random.Generator, label: str, boxy: bool) -> tuple[M
                 gloss=gloss,
                 turn_rad=float(rng.choice([0.0, np.pi / 2])),
                 glow=glow,
-            )  # fmt: skip
+            )
         )
         glow = 0.0 if rng.random() < 0.7 else glow
     if rng.random() < 0.35:

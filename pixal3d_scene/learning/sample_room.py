@@ -29,7 +29,8 @@ def sample_room(shelf: Shelf, seed: int, size_px: tuple[int, int]) -> SampledRoo
     arrangement = Arrangement(shelf=shelf, rng=rng, size_m=size_m, blocked=shell.blocked)
     furnish(arrangement, style)
     things = [_dressed(thing, rng) for thing in arrangement.things]
-    boxes = np.array([*arrangement.boxes, *shell.blocked[:0]]).reshape(-1, 7)
+    pillars = shell.blocked[shell.blocked[:, 6] - shell.blocked[:, 5] > size_m[2] - 1e-6]
+    boxes = np.array([*arrangement.boxes, *pillars]).reshape(-1, 7)
     K, R, eye = random_camera(rng, size_m, things, boxes, size_px, close=style == "table top")
     return SampledRoom(
         seed=seed,
@@ -64,7 +65,7 @@ def random_camera(
     focal = width / 2 / np.tan(fov / 2)
     shift = rng.normal(0, 0.01, 2) if rng.random() < 0.3 else np.zeros(2)
     K = np.array([[focal, 0, width * (0.5 + shift[0])], [0, focal, height * (0.5 + shift[1])], [0, 0, 1.0]])
-    centres = np.array([t.place_world + [0, t.size_m[1] / 2, 0] for t in things]).reshape(-1, 3)
+    centres = np.array([t.middle_world for t in things]).reshape(-1, 3)
     area_m2 = np.array([t.size_m[1] * max(t.size_m[0], t.size_m[2]) for t in things])
     roll = np.radians(np.clip(rng.normal(0, 1.6), -5, 5))
     best, best_score = None, -np.inf
@@ -161,7 +162,7 @@ def random_lights(
             )
     for thing in things:
         if LABELS[thing.label] == "lamp" and max((m.glow for m in thing.materials), default=0.0) > 0:
-            at = thing.place_world + [0, 0.85 * thing.size_m[1], 0]
+            at = thing.place_world + np.array([0, 0.85 * thing.size_m[1], 0])
             lights.append(
                 _light(at, at - [0, 1.0, 0.01], float(rng.uniform(0.3, 1.5)), (1.0, 0.78, 0.5), 0.1, shadow=False)
             )

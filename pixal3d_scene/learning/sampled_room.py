@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
-    from jaxtyping import Float, Int
+    from jaxtyping import Float
 
 # Two shapes that every pack is completed with: a box of unit edges on its bottom centre, and a unit square in the
 # plane y = 0. Room shells, rugs, pictures and mirrors are made of them.
@@ -58,6 +58,11 @@ class Thing:
     support: int = 0
     carrier: int = 0
 
+    @property
+    def middle_world(self) -> Float[np.ndarray, "3"]:
+        """The middle of its box; things stand upright."""
+        return self.place_world + np.array([0.0, self.size_m[1] / 2, 0.0])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampledLight:
@@ -99,7 +104,3 @@ def boxes_of(things: tuple[Thing, ...]) -> Float[np.ndarray, "n 7"]:
         rows.append([t.place_world[0], t.place_world[2], yaw, t.size_m[0] / 2, t.size_m[2] / 2,
                      t.place_world[1], t.place_world[1] + t.size_m[1]])  # fmt: skip
     return np.array(rows, dtype=np.float64).reshape(-1, 7)
-
-
-def instance_models(things: tuple[Thing, ...]) -> Int[np.ndarray, "n"]:
-    return np.array([t.model for t in things], dtype=np.int64)

@@ -23,7 +23,9 @@ _SIDE = 256  # texels of the noise, which repeats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """P points that are seen. u, v: surface coordinates, m. relative: along the thing's axes, of its box (y from 0 to 1).
+    """P points that are seen. u, v: surface coordinates, m.
+
+    relative: along the thing's axes, in boxes: -0.5 to 0.5, y from 0 to 1.
 
     own: the mesh's colour. pixel_m: size of a pixel there. row: of the material, see `scene_tensors`.
     """

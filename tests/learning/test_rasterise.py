@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pixal3d_scene.learning.compose import compose_room
-from pixal3d_scene.learning.rasterise import Visible, covered, rasterise
+from pixal3d_scene.learning.rasterise import Visible, rasterise
 from pixal3d_scene.learning.surfaces import Stage
 
 K = torch.tensor([[[40.0, 0.0, 16.0], [0.0, 40.0, 12.0], [0.0, 0.0, 1.0]]])
@@ -104,10 +104,12 @@ def test_covered_counts_hidden_pixels_and_visible_ones() -> None:
     near = [[-0.2, -0.2, 2.0], [0.2, -0.2, 2.0], [0.0, 0.4, 2.0]]
     far = [[-0.2, -0.2, 3.0], [0.2, -0.2, 3.0], [0.0, 0.4, 3.0]]  # wholly behind the near one
     triangles, scene = torch.tensor([far, near]), torch.zeros(2, dtype=torch.int64)
-    masks = covered(triangles, scene, torch.tensor([1, 0]), K, SIZE_PX, 2)
+    visible = rasterise(triangles, scene, K, SIZE_PX, group=torch.tensor([1, 0]), groups=2)
+    masks = visible.covered
+    assert masks is not None
     assert torch.equal(masks[0, 0], seen([near]).face[0] >= 0)
     assert torch.equal(masks[0, 1], seen([far]).face[0] >= 0)
-    assert not (rasterise(triangles, scene, K, SIZE_PX).face == 0).any()
+    assert not (visible.face == 0).any()
 
 
 def test_nothing_to_see_is_an_empty_picture() -> None:
