@@ -177,13 +177,18 @@ def attribution_page(models: Sequence[CatalogueModel]) -> str:
         "",
         "From the furniture libraries of Sweet Home 3D (www.sweethome3d.com, Emmanuel Puybaret / eTeks), as packaged",
         "in Debian's `sweethome3d-furniture`. The models are not part of this repository: they are read when training",
-        "data is packed, are simplified, and are shown in other colours.",
+        "data is packed, are simplified, and are shown in other colours. Those for the test are never packed.",
         "`python -m pipelines.pack_models --attribution docs/model-attribution.md` writes this list.",
         "",
-        "| model | title | creator | licence |",
-        "|---|---|---|---|",
+        "| model | title | creator | licence | use |",
+        "|---|---|---|---|---|",
     ]
-    lines += [f"| {m.name} | {m.title} | {m.creator} | {_short(m.licence)} |" for m in models]
+    split = read_split()
+    uses = [split.role(m.name, geometry="") for m in models]
+    lines += [
+        f"| {m.name} | {m.title} | {m.creator} | {_short(m.licence)} | {use} |"
+        for m, use in zip(models, uses, strict=True)
+    ]
     return "\n".join(lines) + "\n"
 
 

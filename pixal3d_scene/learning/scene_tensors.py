@@ -36,7 +36,7 @@ class PackTensors:
         corners = np.concatenate([pack.vertices_node(m)[pack.faces_of(m)] for m in range(len(pack))])
         ends = [pack.faces_of(m).astype(np.int64) + pack.vertex_start[m] for m in range(len(pack))]
         faces = np.concatenate(ends)
-        square, box = _unit_square(), _unit_box()
+        square, box = _unit_square(), unit_box()
         corners = np.concatenate([corners, box, square]).astype(np.float32)
         normals = np.concatenate([pack.normals.astype(np.float32) / 127, _flat(box), _flat(square)])
         extra = len(box) + len(square)
@@ -114,7 +114,7 @@ def _row(m: Material) -> tuple[float, ...]:
     return (float(PATTERNS.index(m.pattern)), *m.first, *m.second, m.own, m.scale_m, m.turn_rad, m.gloss, m.glow)
 
 
-def _unit_box() -> np.ndarray:
+def unit_box() -> np.ndarray:
     """Triangles (12, 3, 3) of a box of unit edges on its bottom centre, wound outwards."""
     corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (0.0, 1.0) for z in (-0.5, 0.5)])
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
