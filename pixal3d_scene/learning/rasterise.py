@@ -23,6 +23,7 @@ _FRAGMENTS = 1 << 21  # that are worked on at a time: bounds the memory
 _SMALL, _TILE = 4, 8  # pixels: boxes up to _SMALL squared are tested whole, larger ones in tiles
 _LARGE_AT_A_TIME = 1 << 14
 _HIGHEST = 0x7F800000  # bits of infinity
+_MARGIN_PX = 1e-3  # boxes are computed in single precision
 _EDGE_ON = 1e-14  # m3; triangles that the camera sees from the side cover nothing
 
 
@@ -106,7 +107,7 @@ def _set_up(
     near_m: float,
 ) -> _Setup:
     """Edge functions and pixel boxes, in double precision, of the triangles that are in the picture."""
-    box = _pixel_boxes(corners_cam, K[scene], size_px, near_m)
+    box = _pixel_boxes(corners_cam, scene, K, size_px, near_m)
     seen = ((box[:, 2] > 0) & (box[:, 3] > 0)).nonzero()[:, 0]
     box, scene = box[seen], scene[seen]
     functions, determinant = _edge_functions(corners_cam[seen].double())
@@ -133,28 +134,50 @@ def _edge_functions(corners: Float64[Tensor, "T 3 3"]) -> tuple[Float64[Tensor, 
 
 
 def _pixel_boxes(
-    corners: Float[Tensor, "F 3 3"], K: Float[Tensor, "F 3 3"], size_px: tuple[int, int], near_m: float
+    corners: Float[Tensor, "F 3 3"],
+    scene: Int64[Tensor, "F"],
+    K: Float[Tensor, "B 3 3"],
+    size_px: tuple[int, int],
+    near_m: float,
 ) -> Int64[Tensor, "F 4"]:
-    """Columns and rows whose pixel centres a triangle's part before the near plane may cover."""
+    """Columns and rows whose pixel centres a triangle's part before the near plane may cover; none: zeros."""
+    before = corners[..., 2] >= near_m
+    whole, none = before.all(dim=1), ~before.any(dim=1)
+    low, high = _bounds(corners, before, K[scene])
+    cut = (~whole & ~none).nonzero()[:, 0]
+    if len(cut):
+        low[cut], high[cut] = _bounds(*_with_crossings(corners[cut], near_m), K[scene[cut]])
+    size = torch.tensor(size_px, device=K.device)
+    first = torch.minimum((low - 0.5 - _MARGIN_PX).ceil().clamp_min(0), size)
+    last = torch.minimum((high - 0.5 + _MARGIN_PX).floor().clamp_min(-1), size - 1)
+    extent = (last - first + 1).clamp_min(0).long() * ~none[:, None]
+    return torch.cat([first.long(), extent], dim=1)
+
+
+def _bounds(
+    points: Float[Tensor, "F n 3"], real: Bool[Tensor, "F n"], K: Float[Tensor, "F 3 3"]
+) -> tuple[Float[Tensor, "F 2"], Float[Tensor, "F 2"]]:
+    """Lowest and highest (x, y) in the picture of the points that are real, px."""
+    z = torch.where(real, points[..., 2], 1.0)[..., None]
+    focal, middle = torch.stack([K[:, 0, 0], K[:, 1, 1]], dim=1), K[:, :2, 2]
+    at = points[..., :2] / z * focal[:, None] + middle[:, None]
+    real = real[..., None]
+    return (
+        torch.where(real, at, float("inf")).amin(dim=1),
+        torch.where(real, at, -float("inf")).amax(dim=1),
+    )
+
+
+def _with_crossings(
+    corners: Float[Tensor, "F 3 3"], near_m: float
+) -> tuple[Float[Tensor, "F 6 3"], Bool[Tensor, "F 6"]]:
+    """The corners and where the edges meet the near plane; which of them are there and not behind it."""
     after = corners[:, [1, 2, 0]]
     rise = after[..., 2] - corners[..., 2]
     share = (near_m - corners[..., 2]) / torch.where(rise == 0, 1.0, rise)
-    crossing = corners + share[..., None] * (after - corners)  # where the edges meet the near plane
-    points = torch.cat([corners, crossing], dim=1)  # (F, 6, 3)
-    cut = (corners[..., 2] < near_m) != (after[..., 2] < near_m)
-    real = torch.cat([corners[..., 2] >= near_m, cut], dim=1)  # (F, 6)
-    z = points[..., 2].clamp_min(near_m)
-    bounds = []
-    for axis, length in enumerate(size_px):
-        at = K[:, axis, axis, None] * points[..., axis] / z + K[:, axis, 2, None]
-        low = torch.where(real, at, float("inf")).amin(dim=1)
-        high = torch.where(real, at, -float("inf")).amax(dim=1)
-        margin = 1e-3
-        first = (low - 0.5 - margin).ceil().clamp(0, length)
-        last = (high - 0.5 + margin).floor().clamp(-1, length - 1)
-        bounds.append((first.long(), (last - first + 1).clamp_min(0).long()))
-    (x, columns), (y, rows) = bounds
-    return torch.stack([x, y, columns, rows], dim=1)
+    crossing = corners + share[..., None] * (after - corners)
+    meets = (corners[..., 2] < near_m) != (after[..., 2] < near_m)
+    return torch.cat([corners, crossing], dim=1), torch.cat([corners[..., 2] >= near_m, meets], dim=1)
 
 
 def _fragments(

@@ -168,8 +168,9 @@ def test_shelves_have_levels_with_the_free_height_above() -> None:
 
 @pytest.mark.parametrize(
     ("title", "label"),
-    [("Corner sofa", "sofa"), ("Table fan", "fan"), ("Bedside table", "nightstand"), ("Desk lamp", "lamp"), ("Truck", None),
-     ("TV remote control", "object"), ("Coffee table", "coffee table"), ("Wall socket", None), ("Piano bench", "stool")],
+    [("Corner sofa", "sofa"), ("Table fan", "fan"), ("Bedside table", "nightstand"), ("Desk lamp", "lamp"),
+     ("Truck", None), ("TV remote control", "object"), ("Coffee table", "coffee table"), ("Wall socket", None),
+     ("Piano bench", "stool")],
 )  # fmt: skip
 def test_words_for_titles(title: str, label: str | None) -> None:
     role = role_of(title, "Living room", (0.5, 0.5, 0.5), 0.0)
