@@ -22,6 +22,7 @@ from .shapes import corner_normals
 _TEXELS = 64  # a texture is reduced to this before it becomes vertex colours: a vertex stands for its surroundings
 _SMALLEST_PART_FACES = 24
 _KEPT = 0.03  # of its largest extent: more must not be lost by edge collapse
+_AREA_KEPT = 0.15  # share of its area by which a simplified piece may differ
 _GRIDS = (1 / 300, 1 / 150, 1 / 80, 1 / 40, 1 / 20)
 
 
@@ -143,7 +144,10 @@ def _decimated(pieces: Iterable[_Piece], max_faces: int, *, leafy: bool) -> list
 
 
 def _fewer(piece: _Piece, faces: int) -> _Piece:
-    """Edge collapse down to about `faces` triangles, or vertices merged on a grid where it fails to keep the shape."""
+    """Edge collapse down to about `faces` triangles, or vertices merged on a grid where it tears the shape.
+
+    Of the grids, the coarsest that keeps the area: up to six times as many triangles are better than holes.
+    """
     if len(piece.faces) <= faces:
         return piece
     for aggression in (5.0, 3.0):
@@ -152,14 +156,19 @@ def _fewer(piece: _Piece, faces: int) -> _Piece:
             return collapsed
     simpler = piece
     for tolerance in _GRIDS:
-        simpler = _welded(piece, tolerance)
-        if len(simpler.faces) <= 2 * faces:
+        coarser = _welded(piece, tolerance)
+        if len(simpler.faces) <= 6 * faces and (len(simpler.faces) <= faces or not _keeps_area(piece, coarser)):
             break
+        simpler = coarser
     return simpler
 
 
+def _keeps_area(before: _Piece, after: _Piece) -> bool:
+    return abs(after.area / max(before.area, 1e-12) - 1) <= _AREA_KEPT
+
+
 def _collapsed(piece: _Piece, faces: int, aggression: float) -> _Piece | None:
-    """A vertex takes the colour of the nearest old one; None where the extents shrank (thin parts were eaten)."""
+    """A vertex takes the colour of the nearest old one; None where parts were eaten or torn."""
     from fast_simplification import simplify
     from scipy.spatial import cKDTree
 
@@ -173,7 +182,8 @@ def _collapsed(piece: _Piece, faces: int, aggression: float) -> _Piece | None:
         _Piece(vertices=vertices.astype(np.float64), faces=triangles.astype(np.int64), colours=piece.colours[nearest])
     )
     before, after = np.ptp(piece.vertices, axis=0), np.ptp(simpler.vertices, axis=0)
-    return simpler if bool((np.abs(after - before) <= _KEPT * before.max()).all()) else None
+    same_extents = bool((np.abs(after - before) <= _KEPT * before.max()).all())
+    return simpler if same_extents and _keeps_area(piece, simpler) else None
 
 
 def _thinned(piece: _Piece, faces: int) -> _Piece:
