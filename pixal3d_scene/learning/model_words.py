@@ -63,7 +63,7 @@ _RULES: tuple[tuple[str, str, str | None], ...] = (  # name, word, place (None: 
     (r"radiator", "radiator", _HUNG),
     (r"fireplace|furnace", "fireplace", _BACK),
     (r"piano", "piano", _BACK),
-    (r"^tv|flat tv|screen$|imac", "television", None),
+    (r"^tv|flat tv|imac", "television", None),
     (r"ibook|laptop", "laptop", _TOP),
     (r"phone(?!s)|tablet", "phone", _TOP),
     (r"speaker|stereo|radio$|mp3", "speaker", None),

@@ -30,8 +30,8 @@ def sample_room(shelf: Shelf, seed: int, size_px: tuple[int, int]) -> SampledRoo
     furnish(arrangement, style)
     things = [_dressed(thing, rng) for thing in arrangement.things]
     pillars = shell.blocked[shell.blocked[:, 6] - shell.blocked[:, 5] > size_m[2] - 1e-6]
-    boxes = np.array([*arrangement.boxes, *pillars]).reshape(-1, 7)
-    K, R, eye = random_camera(rng, size_m, things, boxes, size_px, close=style == "table top")
+    boxes = np.array(arrangement.boxes).reshape(-1, 7)
+    K, R, eye = random_camera(rng, size_m, things, boxes, pillars, size_px, close=style == "table top")
     return SampledRoom(
         seed=seed,
         style=style,
@@ -54,6 +54,7 @@ def random_camera(
     size_m: tuple[float, float, float],
     things: list[Thing],
     boxes: Float[np.ndarray, "n 7"],
+    pillars: Float[np.ndarray, "p 7"],
     size_px: tuple[int, int],
     *,
     close: bool,
@@ -78,6 +79,7 @@ def random_camera(
         weight = (seen[:, 2] > 0.3) * np.clip(1.4 - np.maximum(np.abs(x), np.abs(y)), 0, 1)
         share = np.minimum(area_m2 * (focal / z) ** 2 / (width * height), 0.12)  # of the picture, about
         score = np.sqrt(weight.sum()) + 2.5 * (weight * share).sum() + min(near, 0.7) * 4 + rng.uniform(0, 1.0)
+        score += 2 * min(_nearest(eye, pillars), 1.5)  # a pillar right before the camera hides the room
         if score > best_score:
             best, best_score = (R, eye), score
     assert best is not None
