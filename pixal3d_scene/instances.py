@@ -9,9 +9,7 @@ from jaxtyping import Bool, UInt8, UInt16
 
 from .arrays import check_shape, freeze, nearest
 from .errors import InputError
-
-# What a value of `Instances.shell_map` means; 0: not part of the shell, or not known.
-SHELL_PARTS = ("", "floor", "wall", "ceiling", "window", "door")
+from .shell_parts import SHELL_PARTS as SHELL_PARTS
 
 # An object labelled like a part of the room must not take that part's node name.
 _NAMES_OF_THE_SHELL = frozenset({"floor", "wall", "ceiling", "room", "photo_camera"})
