@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from ..frontend.front_end_decode import find_instances
@@ -51,7 +51,7 @@ def panoptic_quality(masks: list[Bool[Tensor, "h w"]], instance: Int64[Tensor, "
     for mask in masks:
         best, value = _best(mask, instance, areas, counted)
         if best > _MATCHED:
-            matched[value] = best
+            matched[value] = float(best)
         elif float((mask & ignored).sum()) < 0.5 * float(mask.sum()):
             spare += 1
     missed = len(counted) - len(matched)
@@ -61,7 +61,7 @@ def panoptic_quality(masks: list[Bool[Tensor, "h w"]], instance: Int64[Tensor, "
 
 def _best(
     mask: Bool[Tensor, "h w"], instance: Int64[Tensor, "h w"], areas: Int64[Tensor, "n"], counted: list[int]
-) -> tuple[Float[Tensor, ""] | float, int]:
+) -> tuple[float, int]:
     """The largest IoU with a counted instance, and which."""
     inside = torch.bincount(instance[mask], minlength=len(areas))
     own = int(mask.sum())
