@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from pixal3d_scene.weights.digest import computed_digest, promised_digest
 from pixal3d_scene.weights.fetch import fetch_weights
 from pixal3d_scene.weights.location import WeightsFolder, find_weights, own_cache
 from pixal3d_scene.weights.registry import REGISTRY, PublishedWeights, published
+from pixal3d_scene.weights.transformers_folder import CLASSES, load_transformers
 
 _PIPELINE_FILES = ("pipeline.json", "pipeline_mv.json")
 
@@ -102,6 +104,9 @@ def check(reference: str, *, revision: str | None = None) -> list[FileCheck]:
     wanted = [entry.follows] if entry and entry.follows else _PIPELINE_FILES
     pipelines = [found.path / name for name in wanted if name and (found.path / name).is_file()]
     if not pipelines:
+        kind = _model_type(found.path)
+        if kind in CLASSES and CLASSES[kind] != "DINOv3ViTModel":
+            return [_checked_transformers(entry.name if entry else kind, found.path, CLASSES[kind], entry)]
         return [_checked_image_encoder(lambda: find_image_encoder(found.path, str(found.path)))]
     checks = []
     for pipeline in pipelines:
@@ -127,6 +132,29 @@ def _checked(name: str, find: Callable[[], Checkpoint]) -> FileCheck:
     except SceneError as error:
         return FileCheck(name=name, state="wrong", sha256=digest, remark=str(error))
     return FileCheck(name=name, state="ok", sha256=digest, remark=str(place.weights))
+
+
+def _model_type(folder: Path) -> str | None:
+    """What config.json says of a network of transformers; None where there is none."""
+    try:
+        return str(json.loads((folder / "config.json").read_text())["model_type"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _checked_transformers(name: str, folder: Path, class_name: str, entry: PublishedWeights | None) -> FileCheck:
+    missing = [file for file in (entry.files if entry else ("model.safetensors",)) if not (folder / file).is_file()]
+    if missing:
+        return FileCheck(name=name, state="missing", remark=f"{folder} lacks {', '.join(missing)}; fetch it again.")
+    weights = folder / "model.safetensors"
+    digest = computed_digest(weights)
+    if (promised := promised_digest(weights)) not in (None, digest):
+        return _damaged(name, digest, promised)
+    try:
+        load_transformers(class_name, folder, what=f"The network {name}")
+    except SceneError as error:
+        return FileCheck(name=name, state="wrong", sha256=digest, remark=str(error))
+    return FileCheck(name=name, state="ok", sha256=digest, remark=str(weights))
 
 
 def _checked_image_encoder(find: Callable[[], WeightsFolder]) -> FileCheck:

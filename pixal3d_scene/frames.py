@@ -140,3 +140,8 @@ def world_from_level_camera(*, height_m: float = 0.0, pitch_rad: float = 0.0, ro
     tilt = Rotation.from_euler("x", -pitch_rad)  # about cam x (right): negative turns z (forward) down to +y
     roll = Rotation.from_euler("z", roll_rad)
     return RigidTransform.from_components(np.array([0.0, height_m, 0.0]), level * tilt * roll)
+
+
+def scaled_pose(T_world_from_cam: RigidTransform, factor: float) -> RigidTransform:
+    """The pose after all lengths of world and cam were multiplied by `factor`; the floor stays at y = 0."""
+    return RigidTransform.from_components(np.asarray(T_world_from_cam.translation) * factor, T_world_from_cam.rotation)

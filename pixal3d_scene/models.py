@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .errors import InputError
+from .errors import BackendMissing, InputError
 from .frontend.protocols import DepthEstimator, Segmenter
 from .generator.protocol import ObjectGenerator
 from .settings import Settings
 
 _Factory = TypeVar("_Factory")
+
+_DEPTH_ANYTHING, _DEPTH_PRO = "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf", "apple/DepthPro-hf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,32 @@ def _room_geometry(settings: Settings) -> DepthEstimator:
     )
 
 
+def _depth_anything(settings: Settings) -> DepthEstimator:
+    from .frontend.depth_anything import DepthAnythingDepth
+    from .frontend.stand import Assumed
+
+    chosen = settings.depth
+    return DepthAnythingDepth(
+        chosen.weights or _DEPTH_ANYTHING,
+        revision=chosen.revision,
+        device=settings.device,
+        assumed=Assumed(camera_height_m=chosen.camera_height_m, fallback_fov_deg=chosen.fallback_fov_deg),
+    )
+
+
+def _depth_pro(settings: Settings) -> DepthEstimator:
+    from .frontend.depth_pro import DepthProDepth
+    from .frontend.stand import Assumed
+
+    chosen = settings.depth
+    return DepthProDepth(
+        chosen.weights or _DEPTH_PRO,
+        revision=chosen.revision,
+        device=settings.device,
+        assumed=Assumed(camera_height_m=chosen.camera_height_m, fallback_fov_deg=chosen.fallback_fov_deg),
+    )
+
+
 def _lift(settings: Settings) -> ObjectGenerator:
     from .generator.lift import Lift
 
@@ -59,7 +87,11 @@ def _boxes(settings: Settings) -> ObjectGenerator:
 
 
 SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {"regions": _regions}
-DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {"room_geometry": _room_geometry}
+DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {
+    "room_geometry": _room_geometry,
+    "depth_anything": _depth_anything,
+    "depth_pro": _depth_pro,
+}
 GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {"lift": _lift, "box": _boxes, "pixal3d": _pixal3d}
 
 
@@ -70,12 +102,21 @@ def load_models(
 
     Raises InputError for an unknown name, BackendMissing where a part cannot run on this machine.
     """
-    return Models(
-        segmenter=segmenter or _choose(SEGMENTERS, settings.segment.segmenter, "segmenter")(settings),
-        depth=depth or _choose(DEPTH_ESTIMATORS, settings.depth.estimator, "depth estimator")(settings),
-        generator=_choose(GENERATORS, settings.generate.generator, "generator")(settings),
-        fallback=_lift(settings),
-    )
+    missing: list[str] = []
+
+    def made(factory: Callable[[Settings], _Factory]) -> _Factory | None:
+        try:
+            return factory(settings)
+        except BackendMissing as error:  # all that is missing is told at once
+            missing.append(str(error))
+            return None
+
+    found_segmenter = segmenter or made(_choose(SEGMENTERS, settings.segment.segmenter, "segmenter"))
+    found_depth = depth or made(_choose(DEPTH_ESTIMATORS, settings.depth.estimator, "depth estimator"))
+    generator = made(_choose(GENERATORS, settings.generate.generator, "generator"))
+    if found_segmenter is None or found_depth is None or generator is None:
+        raise BackendMissing(" ".join(missing))
+    return Models(segmenter=found_segmenter, depth=found_depth, generator=generator, fallback=_lift(settings))
 
 
 def _choose(table: dict[str, _Factory], name: str, kind: str) -> _Factory:

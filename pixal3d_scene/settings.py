@@ -30,7 +30,9 @@ class SegmentSettings(_Tree):
 
 
 class DepthSettings(_Tree):
-    estimator: str = Field("room_geometry", description="Name of the depth estimator.")
+    estimator: str = Field("room_geometry", description="room_geometry, depth_anything or depth_pro.")
+    weights: str | None = Field(None, description="Folder or hub id of the network; else the published one.")
+    revision: str | None = Field(None, description="Commit of the hub id; needed where several were fetched.")
     camera_height_m: float = Field(1.5, gt=0, description="Height of the camera where nothing tells it.")
     fallback_fov_deg: float = Field(
         66.0, gt=0, lt=170, description="Field of view of the longer side where nothing tells it (a phone's)."

@@ -54,6 +54,13 @@ def find_floor(points_cam: Float[np.ndarray, "n 3"], up_guess_cam: Float[np.ndar
     return best
 
 
+def lowest_level(points_cam: Float[np.ndarray, "n 3"], up_cam: Float[np.ndarray, "3"]) -> float | None:
+    """Height of the camera above the lowest large level of the points, for an up direction that is known."""
+    step_m = 0.02 * float(np.median(points_cam[:, 2]))
+    votes, height_m, _ = _best_height(points_cam, up_cam, step_m)
+    return height_m if votes > 0 and height_m > step_m else None
+
+
 def _up_directions(up_guess_cam: Float[np.ndarray, "3"]) -> list[Float[np.ndarray, "3"]]:
     turns = Rotation.from_euler("xz", [(p, r) for p in _SWEEP_PITCH_DEG for r in _SWEEP_ROLL_DEG], degrees=True)
     return list(turns.apply(np.asarray(up_guess_cam, dtype=np.float64)))

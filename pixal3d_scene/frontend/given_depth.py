@@ -1,39 +1,73 @@
-"""The user's own depth: a PNG (mm), NPY (m) or NPZ (key `depth`, m) in, `Depth` along cam z in metres out."""
+"""The user's own depth: PNG (mm), NPY (m), NPZ with `depth` (m) or with a point map in, depth along cam z in m out.
+
+A point map is what other estimators (MoGe, VGGT, DUSt3R, ...) give; `given_points` tells its keys.
+"""
 
 from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from ..camera import Camera
 from ..depth import Depth
 from ..errors import InputError
 from .given_picture import check_size, open_picture_of_photo, read_bytes
+from .given_points import INTRINSICS_KEY, MASK_KEY, POINTS_KEY, read_points
 
-_NPZ_KEY = "depth"
+_DEPTH_KEY = "depth"
+_KEYS = (_DEPTH_KEY, POINTS_KEY, MASK_KEY, INTRINSICS_KEY)
 _NEAREST_PLAUSIBLE_M, _FARTHEST_PLAUSIBLE_M = 0.2, 200.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthFile:
+    """A depth file as read. z_m: unspecified where not valid. camera: intrinsics where the file has them."""
+
+    z_m: Float[np.ndarray, "H W"]
+    valid: Bool[np.ndarray, "H W"]
+    camera: Camera | None = None
+    notes: tuple[str, ...] = ()
+
+    def depth_of(self, camera: Camera) -> Depth:
+        """The same depth along +z of the photo's camera."""
+        z_m = np.where(self.valid, self.z_m, 0).astype(np.float32)
+        return Depth(z_m=z_m, valid=self.valid, camera=camera, source="given", notes=self.notes)
+
+
 def read_depth(path: Path, camera: Camera) -> Depth:
-    """Depth along +z of `camera`, one value per pixel of the oriented photo, which has `camera.size_px`.
+    """`read_depth_file` for a camera that is known; its `size_px` is that of the oriented photo."""
+    return read_depth_file(path, camera.size_px).depth_of(camera)
+
+
+def read_depth_file(path: Path, size_px: tuple[int, int]) -> DepthFile:
+    """Depth of the oriented photo, which has `size_px` (width, height).
 
     PNG: 16 bit, millimetres, 0 = not known. NPY, or NPZ with the key `depth`: metres, where NaN, infinite and
-    values <= 0 mean not known. Pickled content is never loaded.
+    values <= 0 mean not known. NPZ with the key `points`: see `given_points`. Pickled content is never loaded.
     Raises InputError for a missing or damaged file, another size, other content, or no valid pixel at all.
     """
+    camera, masked = None, None
     if path.suffix.lower() in (".npy", ".npz"):
-        z_m = _read_numpy(path, camera.size_px)
+        content = _load(read_bytes(path, what="depth"), path)
+        if isinstance(content, dict) and POINTS_KEY in content:
+            points = read_points(content, path, size_px)
+            z_m, masked, camera = points.z_m, points.masked, points.camera
+        else:
+            z_m = _read_numpy(content, path, size_px)
     else:
-        z_m = _read_millimetres(path, camera.size_px)
+        z_m = _read_millimetres(path, size_px)
     # Compared as float32, as it is stored: a value that overflows there is not valid either.
     with np.errstate(over="ignore", invalid="ignore"):
         z_m = z_m.astype(np.float32)
-    valid = np.isfinite(z_m) & (z_m > 0)
-    ignored = int(valid.size - valid.sum())
-    if ignored == valid.size:
+    usable = np.isfinite(z_m) & (z_m > 0)
+    ignored = int(usable.size - usable.sum()) if masked is None else int((~usable & ~masked).sum())
+    valid = usable if masked is None else usable & ~masked
+    if not valid.any():
         raise InputError(
             f"The depth {path} has no valid pixel: all are zero, negative or not finite; "
             "give metres (NPY, NPZ) or millimetres (16 bit PNG)."
@@ -50,9 +84,7 @@ def read_depth(path: Path, camera: Camera) -> Depth:
             f"The median depth in {path.name} is {median_m:.3g} m, {amount} for a room; "
             "NPY and NPZ are read as metres, PNG as millimetres."
         )
-    return Depth(
-        z_m=np.where(valid, z_m, np.float32(0)), valid=valid, camera=camera, source="given", notes=tuple(notes)
-    )
+    return DepthFile(z_m=z_m.astype(np.float64), valid=valid, camera=camera, notes=tuple(notes))
 
 
 def _read_millimetres(path: Path, size_px: tuple[int, int]) -> np.ndarray:
@@ -65,14 +97,16 @@ def _read_millimetres(path: Path, size_px: tuple[int, int]) -> np.ndarray:
     return np.asarray(image).astype(np.float64) / 1000
 
 
-def _read_numpy(path: Path, size_px: tuple[int, int]) -> np.ndarray:
+def _read_numpy(content: np.ndarray | dict[str, np.ndarray], path: Path, size_px: tuple[int, int]) -> np.ndarray:
     """(H, W) float64, metres."""
-    content = _load(read_bytes(path, what="depth"), path)
     if isinstance(content, dict):
-        if _NPZ_KEY not in content:
+        if _DEPTH_KEY not in content:
             found = ", ".join(sorted(content)) or "none at all"
-            raise InputError(f"The depth {path} has no key {_NPZ_KEY!r}, only {found}; save it under {_NPZ_KEY!r}.")
-        content = content[_NPZ_KEY]
+            raise InputError(
+                f"The depth {path} has no key {_DEPTH_KEY!r} and no {POINTS_KEY!r}, only {found}; save depth under "
+                f"{_DEPTH_KEY!r} or a point map under {POINTS_KEY!r}."
+            )
+        content = content[_DEPTH_KEY]
     if content.dtype.kind not in "fiu":
         raise InputError(f"The depth {path} holds {content.dtype} values, not plain numbers; give metres as float32.")
     if content.ndim == 3 and 1 in (content.shape[0], content.shape[2]):
@@ -92,7 +126,7 @@ def _load(data: bytes, path: Path) -> np.ndarray | dict[str, np.ndarray]:
                 return content
             with content:
                 # Only what is used is decompressed, so that the other members cannot do harm.
-                return {k: content[k] if k == _NPZ_KEY else np.zeros(0) for k in content.files}
+                return {k: content[k] if k in _KEYS else np.zeros(0) for k in content.files}
     except Exception as error:  # the parsers of NumPy and zipfile raise almost anything for foreign bytes
         raise InputError(
             f"The depth {path} cannot be read as a NumPy file ({_first_line(error)}); "

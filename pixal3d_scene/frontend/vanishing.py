@@ -35,8 +35,8 @@ class Turn:
 
     pitch_rad > 0 looks down, roll_rad > 0 is clockwise seen from behind the camera (as `frames` says);
     yaw_rad: from the camera's level heading to the nearest wall direction, -pi/4 to pi/4, positive to the left.
-    pitch_sigma_rad, focal_sigma: what the lines leave open (focal_sigma relative); the prior's width where they say
-    nothing. yaw_support: share of all lines' weight that runs along the two level directions.
+    pitch_sigma_rad, roll_sigma_rad, focal_sigma: what the lines leave open (focal_sigma relative); the prior's width
+    where they say nothing. yaw_support: share of all lines' weight that runs along the two level directions.
     """
 
     pitch_rad: float
@@ -44,6 +44,7 @@ class Turn:
     yaw_rad: float
     focal_px: float
     pitch_sigma_rad: float
+    roll_sigma_rad: float
     focal_sigma: float
     yaw_support: float
 
@@ -122,7 +123,7 @@ def find_turn(
         found = minimize(lambda x: evidence.cost(_full(x)), start[:free], method="Nelder-Mead", options=options)
         if found.fun < best_cost:
             best, best_cost = _full(found.x), float(found.fun)
-    pitch_sigma, focal_sigma = _spread(evidence, best, free)
+    pitch_sigma, roll_sigma, focal_sigma = _spread(evidence, best, free)
     yaw = (best[2] + math.pi / 4) % (math.pi / 2) - math.pi / 4  # walls look alike after a quarter turn
     return Turn(
         pitch_rad=float(best[0]),
@@ -130,6 +131,7 @@ def find_turn(
         yaw_rad=float(yaw),
         focal_px=float(camera.K[0, 0] * math.exp(best[3])),
         pitch_sigma_rad=pitch_sigma,
+        roll_sigma_rad=roll_sigma,
         focal_sigma=0.0 if focal_is_known else focal_sigma,
         yaw_support=evidence.level_share(best),
     )
@@ -140,8 +142,8 @@ def _full(x: np.ndarray) -> np.ndarray:
     return np.concatenate([x, np.zeros(4 - len(x))])
 
 
-def _spread(evidence: _Evidence, best: np.ndarray, free: int) -> tuple[float, float]:
-    """Standard deviations of pitch and focal length from the curvature of the cost (Laplace's method)."""
+def _spread(evidence: _Evidence, best: np.ndarray, free: int) -> tuple[float, float, float]:
+    """Standard deviations of pitch, roll and focal length from the curvature of the cost (Laplace's method)."""
     step = np.array([4e-3, 4e-3, 4e-3, 1e-2])[:free]
 
     def cost(offset: np.ndarray) -> float:
@@ -155,7 +157,9 @@ def _spread(evidence: _Evidence, best: np.ndarray, free: int) -> tuple[float, fl
     values, vectors = np.linalg.eigh(hessian)
     covariance = vectors @ np.diag(1 / np.maximum(values, 1.0)) @ vectors.T
     sigma = np.sqrt(np.diag(covariance))
-    return min(float(sigma[0]), _PITCH_SIGMA_RAD), min(float(sigma[-1]), _LOG_FOCAL_SIGMA)
+    limits = (_PITCH_SIGMA_RAD, _ROLL_SIGMA_RAD, _LOG_FOCAL_SIGMA)
+    pitch, roll, focal = (min(float(s), limit) for s, limit in zip(sigma[[0, 1, -1]], limits, strict=True))
+    return pitch, roll, focal
 
 
 def pitch_and_roll_rad(up_cam: Float[np.ndarray, "3"]) -> tuple[float, float]:

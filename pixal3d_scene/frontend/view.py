@@ -1,7 +1,8 @@
 """The photo's camera from what is known and what can be seen: photo and `KnownView` in, a posed `Camera` out.
 
-Each value comes from the best source there is: the user's camera, the user's field of view, EXIF, straight
-lines in the photo, and last a usual value. World: the floor below the camera at the origin, y up, m.
+Each value comes from the best source there is: the user's camera, the user's field of view, EXIF, what the depth
+network estimates, straight lines in the photo, and last a usual value. Where two sources that know the focal length
+do not agree, both numbers are told. World: the floor below the camera at the origin, y up, m.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .vanishing import Turn, find_turn, pitch_and_roll_rad, straight_lines
 
 _SURE_PITCH_SIGMA_RAD = math.radians(4)
 _SURE_FOCAL_SIGMA = 0.12
+_FOCAL_TOLERANCE = 0.1  # relative; zoom, crops and the networks' own error stay below it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +35,26 @@ class View:
     notes: tuple[str, ...] = ()
 
 
-def see_view(photo: Photo, known: KnownView, *, fallback_fov_deg: float) -> View:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimatedCamera:
+    """Intrinsics that came with the depth. source: as a note names it, such as "the depth network"."""
+
+    camera: Camera
+    source: str
+
+
+def see_view(
+    photo: Photo, known: KnownView, *, fallback_fov_deg: float, estimated: EstimatedCamera | None = None
+) -> View:
     """Intrinsics of the photo's camera and its turn against the room, with notes; the height comes later.
 
-    fallback_fov_deg: of the photo's longer side, where nothing else tells it.
+    fallback_fov_deg: of the photo's longer side, where nothing else tells it. estimated: counts where neither the
+    user nor EXIF knows better.
     """
-    camera, focal_is_known, notes = _intrinsics(photo, known, fallback_fov_deg)
+    camera, notes = _known_intrinsics(photo, known, estimated)
+    focal_is_known = camera is not None
+    if camera is None:
+        camera = _from_longer_side(fallback_fov_deg, photo.size_px)
     pose_given = known.camera is not None and known.pose_known
     up_cam = camera.up_cam if pose_given else None
     turn = find_turn(straight_lines(photo.rgb), camera, focal_is_known=focal_is_known, up_cam=up_cam)
@@ -80,18 +96,37 @@ def pose_from_up(up_cam: Float[np.ndarray, "3"], *, height_m: float) -> RigidTra
     return world_from_level_camera(height_m=height_m, pitch_rad=pitch_rad, roll_rad=roll_rad)
 
 
-def _intrinsics(photo: Photo, known: KnownView, fallback_fov_deg: float) -> tuple[Camera, bool, list[str]]:
-    """The camera, whether its focal length is known, and notes; the pose is that of `known.camera` if any."""
+def _known_intrinsics(
+    photo: Photo, known: KnownView, estimated: EstimatedCamera | None
+) -> tuple[Camera | None, list[str]]:
+    """The camera of the best source that knows the focal length (None without one), and notes.
+
+    Its pose is that of `known.camera`, if any.
+    """
     size_px = photo.size_px
+    sources: list[tuple[str, Camera]] = []
     if known.camera is not None:
-        return known.camera, True, []
+        sources.append(("the camera file", known.camera))
     if known.horizontal_fov_deg is not None:
-        return Camera.from_fov(horizontal_fov_deg=known.horizontal_fov_deg, size_px=size_px), True, []
+        sources.append(("--fov", Camera.from_fov(horizontal_fov_deg=known.horizontal_fov_deg, size_px=size_px)))
     if photo.focal_px is not None:
-        camera = Camera.from_focal(focal_px=photo.focal_px, size_px=size_px)
-        note = f"The field of view ({camera.horizontal_fov_deg:.0f} degrees) is taken from the photo's EXIF data."
-        return camera, True, [note]
-    return _from_longer_side(fallback_fov_deg, size_px), False, []
+        sources.append(("the photo's EXIF data", Camera.from_focal(focal_px=photo.focal_px, size_px=size_px)))
+    if estimated is not None:
+        sources.append((estimated.source, estimated.camera))
+    if not sources:
+        return None, []
+    (source, camera), *others = sources
+    fov_deg = camera.horizontal_fov_deg
+    notes = []
+    if known.camera is None and known.horizontal_fov_deg is None:
+        notes.append(f"The field of view ({fov_deg:.0f} degrees) is taken from {source}.")
+    notes += [
+        f"The field of view of {source} ({fov_deg:.0f} degrees) and of {other} ({theirs.horizontal_fov_deg:.0f} "
+        f"degrees) do not agree; {source} counts."
+        for other, theirs in others
+        if abs(math.log(theirs.K[0, 0] / camera.K[0, 0])) > math.log(1 + _FOCAL_TOLERANCE)
+    ]
+    return camera, notes
 
 
 def _from_longer_side(fov_deg: float, size_px: tuple[int, int]) -> Camera:

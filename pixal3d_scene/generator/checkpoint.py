@@ -15,8 +15,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,8 +29,9 @@ from ..autoencoder.official import AUTOENCODERS
 from ..autoencoder.structure import StructureDecoder
 from ..conditioning.image_features import ImageEncoder
 from ..conditioning.naf import Naf
-from ..errors import BackendMissing, InputError
+from ..errors import InputError
 from ..weights.location import WeightsFolder, own_cache
+from ..weights.transformers_folder import load_transformers
 from .flow import FLOW_CLASSES
 from .flow.transformer import FlowTransformer, image_attn_mode_of
 from .pipeline_file import Checkpoint
@@ -124,39 +124,9 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
 
 def load_image_encoder(found: WeightsFolder) -> ImageEncoder:
     """DINOv3 by transformers from a local folder, as strictly as everything else."""
-    try:
-        from transformers import DINOv3ViTModel
-    except ImportError as error:
-        raise BackendMissing("The generator needs transformers: pip install 'transformers>=5.10,<6'.") from error
-
-    try:
-        with _quiet_transformers():
-            model, report = DINOv3ViTModel.from_pretrained(
-                found.path, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype=torch.float32
-            )
-    except (OSError, ValueError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"The image encoder in {found.path} cannot be loaded: {error}") from error
-    wrong = {what: sorted(map(str, names)) for what, names in report.items() if what.endswith("_keys") and names}
-    if wrong:
-        raise InputError(f"The image encoder in {found.path} is no complete DINOv3: {wrong}. Fetch it again.")
+    model = load_transformers("DINOv3ViTModel", found.path, what="The image encoder")
     encoder = ImageEncoder(model)
     return encoder.requires_grad_(False).eval()
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """No progress bar and no advice on stderr; what matters comes back as an error."""
-    from transformers.utils import logging as speech
-
-    level, bar = speech.get_verbosity(), speech.is_progress_bar_enabled()
-    speech.set_verbosity(logging.CRITICAL)
-    speech.disable_progress_bar()
-    try:
-        yield
-    finally:
-        speech.set_verbosity(level)
-        if bar:
-            speech.enable_progress_bar()
 
 
 def _opened(path: Path) -> Any:

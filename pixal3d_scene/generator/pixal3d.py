@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..asset import ObjectAsset
 from ..crop import CropVolume
-from ..errors import BackendMissing, InputError, StageFailed
+from ..errors import InputError, StageFailed
 from ..progress import Progress
 from ..settings import Pixal3DSettings
+from ..weights import device as weights_device
 from ..weights.digest import content_digest
 from ..weights.location import find_weights
 from .pipeline_file import find_image_encoder, find_upsampler, read_pipeline
@@ -169,20 +170,10 @@ def effective_samplers(in_file: Any, *, steps: int) -> dict[str, Any]:
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto" is CUDA where there is one, else the CPU. Raises BackendMissing for a device that is not there."""
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise BackendMissing(
-            f"The device {name} is not there: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices. "
-            "Use --device cpu, or install a torch that fits the GPU's driver."
-        )
-    if device.type == "mps":
+    """As for every network, but never mps."""
+    if name == "mps":
         raise InputError("Pixal3D does not run on mps; use --device cpu.")
-    return device
+    return weights_device.choose_device(name)
 
 
 def _as_input(volume: CropVolume, seed: int) -> ObjectInput:

@@ -7,6 +7,7 @@ program count and nothing is stored twice.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +24,27 @@ class WeightsFolder:
     revision: str | None
 
 
-def find_weights(reference: str, *, revision: str | None = None) -> WeightsFolder:
+def find_weights(reference: str, *, revision: str | None = None, files: Sequence[str] = ()) -> WeightsFolder:
     """A local folder if there is one of that name, else the fetched snapshot of a hub id.
 
-    revision: the commit; without one the registry's, else the only commit that was fetched. Raises BackendMissing,
-    with the command that fetches, where nothing is there, and where several commits are and none is named.
+    revision: the commit; without one the registry's, else the only commit that was fetched. files: must be in it.
+    Raises BackendMissing, with the command that fetches, where nothing or not all is there, and where several commits
+    are and none is named.
     """
+    found = _found(reference, revision)
+    missing = [name for name in files if not (found.path / name).is_file()]
+    if not missing:
+        return found
+    known = published_as(reference)
+    if found.revision is None:
+        remedy = "copy the whole folder"
+    else:
+        name = f"pixal3d-scene models fetch {known.name}" if known else f"hf download {reference}"
+        remedy = f"fetch them with `{name} --revision {found.revision}`"
+    raise BackendMissing(f"The weights in {found.path} are not complete: {', '.join(missing)} is missing; {remedy}.")
+
+
+def _found(reference: str, revision: str | None) -> WeightsFolder:
     folder = Path(reference).expanduser()
     if folder.is_dir():
         return WeightsFolder(reference=reference, path=folder, revision=None)
@@ -42,7 +58,7 @@ def find_weights(reference: str, *, revision: str | None = None) -> WeightsFolde
     if wanted is None and fetched:
         raise BackendMissing(
             f"The weights {reference} are here in {len(fetched)} revisions ({', '.join(fetched)}) and none is chosen; "
-            f"give the folder of one, {snapshots}/REVISION, in a config file, or generate.pixal3d.revision."
+            f"give the folder of one, {snapshots}/REVISION, in a config file, or the setting `revision` beside it."
         )
     commit = f" --revision {wanted or 'COMMIT'}"
     command = f"pixal3d-scene models fetch {known.name}{commit}" if known else f"hf download {reference}{commit}"

@@ -55,6 +55,25 @@ def _checkpoint_files(pipeline: str, stems: tuple[str, ...]) -> tuple[str, ...]:
     return (pipeline, *(f"ckpts/{stem}{suffix}" for stem in stems for suffix in (".json", ".safetensors")))
 
 
+_DEPTH_ANYTHING_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
+
+
+def _depth_anything(size: str, size_bytes: int, licence: str, commercial: Commercial) -> PublishedWeights:
+    """The three sizes have different licences: as their owners state in the repository Depth-Anything-V2."""
+    return PublishedWeights(
+        name=f"depth-anything-{size.lower()}",
+        purpose="metric depth of rooms" + (", preset's choice" if size == "Small" else ""),
+        hub_id=f"depth-anything/Depth-Anything-V2-Metric-Indoor-{size}-hf",
+        revision=None,
+        files=_DEPTH_ANYTHING_FILES,
+        size_bytes=size_bytes,
+        licence=licence,
+        gated=False,
+        commercial=commercial,
+        remark="Depth for the estimator depth_anything; it does not tell the focal length.",
+    )
+
+
 _ALL = (
     PublishedWeights(
         name="pixal3d",
@@ -117,6 +136,21 @@ _ALL = (
         gated=False,
         commercial="yes",
         remark="Published as a .pth release of github.com/valeoai/NAF; docs/weights.md converts it once.",
+    ),
+    _depth_anything("Small", 99_200_000, "Apache-2.0", "yes"),
+    _depth_anything("Base", 390_000_000, "CC-BY-NC-4.0", "no"),
+    _depth_anything("Large", 1_341_000_000, "CC-BY-NC-4.0", "no"),
+    PublishedWeights(
+        name="depth-pro",
+        purpose="metric depth with focal length",
+        hub_id="apple/DepthPro-hf",
+        revision=None,
+        files=("config.json", "model.safetensors"),
+        size_bytes=1_904_000_000,
+        licence="Apple ML Research Model (apple-amlr)",
+        gated=False,
+        commercial="no",
+        remark='For research only, so no preset uses it: depth.estimator = "depth_pro" in a config file does.',
     ),
 )
 

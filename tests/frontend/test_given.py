@@ -68,15 +68,19 @@ def test_without_a_pose_the_floor_in_the_depth_gives_it(tmp_path: Path, scene: R
     assert depth.camera.centre_world[1] == pytest.approx(1.27, abs=0.01)
     lowest = np.percentile(depth.points_world()[..., 1], 1)
     assert abs(lowest) < 0.01
-    assert any("floor in the depth" in n for n in depth.notes)
+    assert any("floor in the depth is 1.27 m" in n for n in depth.notes)
+    assert any("Gravity is taken from" in n for n in depth.notes)
     assert not any("assumed" in n for n in depth.notes)
 
 
-def test_a_height_that_disagrees_with_the_depth_is_told(tmp_path: Path, scene: RenderedScene) -> None:
+def test_a_stated_height_scales_depth_and_camera_together(tmp_path: Path, scene: RenderedScene) -> None:
     known = KnownView(camera=Camera(K=CAMERA.K, size_px=CAMERA.size_px), pose_known=False, camera_height_m=2.0)
     depth = given_depth(tmp_path, scene).estimate(scene.photo, scene.instances, known)
-    assert depth.camera.centre_world[1] == pytest.approx(1.27, abs=0.01)
-    assert any("does not agree" in n for n in depth.notes)
+    assert depth.camera.centre_world[1] == pytest.approx(2.0)
+    factor = depth.z_m[depth.valid] / scene.depth.z_m[depth.valid]
+    assert np.ptp(factor) < 1e-5
+    assert factor.mean() == pytest.approx(2.0 / 1.27, abs=0.01)
+    assert any("does not agree" in n and "2 m" in n and "1.27 m" in n for n in depth.notes)
 
 
 def test_depth_without_a_floor_falls_back_with_a_note(tmp_path: Path, scene: RenderedScene) -> None:

@@ -112,8 +112,8 @@ def test_pickles_are_never_loaded(tmp_path: Path, name: str) -> None:
 
 
 def test_wrong_keys_are_named(tmp_path: Path) -> None:
-    np.savez(tmp_path / "d.npz", z=RAMP_M, points=RAMP_M)
-    with pytest.raises(InputError, match="only points, z"):
+    np.savez(tmp_path / "d.npz", z=RAMP_M, height=RAMP_M)
+    with pytest.raises(InputError, match="only height, z"):
         read_depth(tmp_path / "d.npz", CAMERA)
 
 

@@ -11,7 +11,7 @@ from painted_room import camera_in_room, painted_room
 
 from pixal3d_scene.camera import Camera
 from pixal3d_scene.frontend.protocols import KnownView
-from pixal3d_scene.frontend.view import View, see_view, stand_view
+from pixal3d_scene.frontend.view import EstimatedCamera, View, see_view, stand_view
 
 CAMERA = camera_in_room(pitch_deg=14, yaw_deg=15, fov_deg=65.0, size_px=(480, 360))
 PHOTO = painted_room(CAMERA).photo
@@ -27,20 +27,32 @@ def test_the_given_camera_wins_over_everything() -> None:
     np.testing.assert_array_equal(view.camera.K, CAMERA.K)
     np.testing.assert_array_equal(view.camera.T_world_from_cam.as_matrix(), CAMERA.T_world_from_cam.as_matrix())
     assert view.pose_given
-    assert view.notes == ()
+    assert len(view.notes) == 2
+    assert all("the camera file counts" in n and "65 degrees" in n for n in view.notes)
+    assert view_of(KnownView(camera=CAMERA)).notes == ()
 
 
 def test_the_field_of_view_wins_over_exif() -> None:
     view = view_of(KnownView(horizontal_fov_deg=71.0, camera_height_m=1.1), focal_px=123.0)
     assert view.camera.horizontal_fov_deg == pytest.approx(71)
     assert view.camera.centre_world[1] == pytest.approx(1.1)
-    assert not any("field of view" in n or "height" in n for n in view.notes)
+    assert [n for n in view.notes if "field of view" in n] == [
+        "The field of view of --fov (71 degrees) and of the photo's EXIF data (126 degrees) do not agree; --fov counts."
+    ]
 
 
-def test_exif_wins_over_straight_lines() -> None:
-    view = view_of(KnownView(), focal_px=400.0)
+@pytest.mark.parametrize(("ratio", "told"), [(1.08, False), (1.12, True), (0.93, False), (0.89, True)])
+def test_the_networks_camera_is_last_and_told_where_it_disagrees(ratio: float, told: bool) -> None:
+    estimated = EstimatedCamera(
+        camera=Camera.from_focal(focal_px=400.0 * ratio, size_px=PHOTO.size_px), source="the depth network"
+    )
+    with_exif = replace(PHOTO, focal_px=400.0)
+    view = see_view(with_exif, KnownView(), fallback_fov_deg=60.0, estimated=estimated)
     assert view.camera.K[0, 0] == 400
-    assert any("EXIF" in n for n in view.notes)
+    assert any("do not agree" in n and "62 degrees" in n for n in view.notes) == told
+    without = see_view(replace(PHOTO, focal_px=None), KnownView(), fallback_fov_deg=60.0, estimated=estimated)
+    assert without.camera.K[0, 0] == pytest.approx(400 * ratio)  # and not what the straight lines say
+    assert any("taken from the depth network" in n for n in without.notes)
 
 
 def test_straight_lines_win_over_the_usual_field_of_view() -> None:

@@ -39,9 +39,8 @@ from pixal3d_scene.settings import Pixal3DSettings, Settings, resolve_settings
 
 def tiny_settings(folder: Path, **pixal3d: Any) -> Settings:
     overrides = {"weights": str(folder), "steps": 1, "resolution": 1024, "max_faces": 1000, **pixal3d}
-    return resolve_settings(
-        preset="pixal3d", overrides={"crop": {"size_px": 128}, "generate": {"pixal3d": overrides}, "device": "cpu"}
-    )
+    tree = {"crop": {"size_px": 128}, "generate": {"pixal3d": overrides}, "device": "cpu"}
+    return resolve_settings(preset="pixal3d", overrides={**tree, "depth": {"estimator": "room_geometry"}})
 
 
 def run_analytic_room(folder: Path, settings: Settings) -> RoomRun:
@@ -278,7 +277,7 @@ def test_revision_follows_the_content(tiny_folder: Path, tmp_path: Path) -> None
 
 def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(BackendMissing, match=r"pixal3d-scene models fetch pixal3d"):
+    with pytest.raises(BackendMissing, match=r"models fetch depth-anything-small .*models fetch pixal3d "):
         load_models(resolve_settings(preset="pixal3d"))
 
 

@@ -47,7 +47,7 @@ def test_the_only_snapshot_is_taken(cache: Path) -> None:
 def test_of_several_snapshots_one_must_be_named(cache: Path) -> None:
     add_to_cache(cache, "owner/name", "pipeline.json")
     add_to_cache(cache, "owner/name", "pipeline.json", commit=OTHER)
-    with pytest.raises(BackendMissing, match=rf"2 revisions \({COMMIT}, {OTHER}\).*generate\.pixal3d\.revision"):
+    with pytest.raises(BackendMissing, match=rf"2 revisions \({COMMIT}, {OTHER}\).*setting `revision`"):
         find_weights("owner/name")
     assert find_weights("owner/name", revision=OTHER).revision == OTHER
 
