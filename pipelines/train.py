@@ -44,7 +44,9 @@ def _train_front_end(
     if minutes is not None:
         plan["minutes"] = minutes
     torch.manual_seed(settings.plan.seed)
-    network = FrontEndNetwork(FrontEndConfig(labels=LABELS, **settings.network.model_dump()))
+    network = FrontEndNetwork(
+        FrontEndConfig(labels=LABELS, side_px=max(settings.rooms.size_px), **settings.network.model_dump())
+    )
     shards = RoomShards(rooms, batch=settings.rooms.batch, seed=settings.plan.seed)
     held_out = sorted((rooms / VALIDATION).glob("rooms_*.npz"))[: settings.rooms.validation_batches]
     if not held_out:

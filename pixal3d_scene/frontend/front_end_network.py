@@ -23,9 +23,14 @@ SHELL_CLASSES = ("object", "floor", "wall", "ceiling", "window", "door")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontEndConfig:
-    """Size of the network. widths: channels at strides 2, 4, 8, 16, 32. labels: words of the label head."""
+    """Size of the network.
+
+    labels: words of the label head. side_px: longer side of the pictures that it was trained on. widths: channels at
+    strides 2, 4, 8, 16, 32.
+    """
 
     labels: tuple[str, ...]
+    side_px: int = 256
     widths: tuple[int, int, int, int, int] = (24, 48, 96, 192, 256)
     blocks: tuple[int, int, int, int] = (2, 2, 3, 2)
     decoder_width: int = 64
