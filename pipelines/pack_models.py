@@ -17,6 +17,7 @@ from zipfile import ZipFile
 import numpy as np
 from jaxtyping import Float
 
+from pixal3d_scene.asset import Mesh
 from pixal3d_scene.learning.furniture import CATALOGUE, make, random_size
 from pixal3d_scene.learning.furniture_catalogue import CatalogueModel, libraries, read_catalogue
 from pixal3d_scene.learning.model_mesh import PackedMesh, pack_parts, read_model
@@ -24,6 +25,7 @@ from pixal3d_scene.learning.model_pack import PackedModel, pack_models, write_pa
 from pixal3d_scene.learning.model_split import ModelSplit, alike, occupancy, read_split
 from pixal3d_scene.learning.model_tops import support_tops
 from pixal3d_scene.learning.model_words import PLACES
+from pixal3d_scene.learning.shapes import corner_normals
 
 PACKAGE_FOLDER = Path("/usr/share/sweethome3d/furniture")
 _OUR_LABELS = {
@@ -85,6 +87,7 @@ def our_furniture(variants: int, faces: int) -> Iterator[PackedModel]:
                 colours=mesh.colours,
                 part=mesh.part,
                 faces=mesh.faces,
+                normals=_normals(mesh),
                 tops=support_tops(mesh, label),
             )
 
@@ -116,8 +119,13 @@ def _packed(model: CatalogueModel, mesh: PackedMesh, split: ModelSplit) -> Packe
         colours=mesh.colours,
         part=mesh.part,
         faces=mesh.faces,
+        normals=_normals(mesh),
         tops=support_tops(mesh, role.label),
     )
+
+
+def _normals(mesh: PackedMesh) -> Float[np.ndarray, "F 3 3"]:
+    return corner_normals(Mesh(vertices=mesh.vertices, faces=mesh.faces))
 
 
 def proposed_split(models: Sequence[CatalogueModel], folder: Path, rooms: Path, faces: int) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from .vocabulary import LABELS
 
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
-    from jaxtyping import Float, Float32, Int, Int16, Int64, UInt8, UInt16
+    from jaxtyping import Float, Float32, Int, Int8, Int16, Int64, UInt8, UInt16
 
 SPLITS = ("train", "validation")
 FORMAT = 1
@@ -25,7 +25,8 @@ _STEPS = 32767  # of an int16 vertex: from -1 to 1 boxes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedModel:
-    """One model, ready for the pack. vertices: node, m. tops: rows of `model_tops.Tops`. geometry: its hash."""
+    """One model, ready for the pack. vertices: node, m. normals: for shading, per corner. tops: rows of `model_tops.Tops`.
+    geometry: its hash."""
 
     name: str
     label: str
@@ -37,6 +38,7 @@ class PackedModel:
     colours: UInt8[np.ndarray, "V 3"]
     part: UInt8[np.ndarray, "V"]
     faces: Int[np.ndarray, "F 3"]
+    normals: Float[np.ndarray, "F 3 3"]
     tops: Float[np.ndarray, "T 6"]
 
 
@@ -45,7 +47,7 @@ class ModelPack:
     """All models, their arrays end to end: model m has vertices vertex_start[m] to vertex_start[m + 1], and so on.
 
     vertices: -32767 to 32767 along x and z from one side of the box to the other, 0 to 32767 along y.
-    faces: from the model's own first vertex. label: into LABELS. place: into `model_words.PLACES`.
+    faces: from the model's own first vertex. normals: for shading, at every corner of every face, times 127. label: into LABELS. place: into `model_words.PLACES`.
     split: into SPLITS. elevation_m: of its bottom, where it hangs. tops: height, x from, x to, z from, z to, free
     height above.
     """
@@ -64,6 +66,7 @@ class ModelPack:
     colours: UInt8[np.ndarray, "V 3"]
     part: UInt8[np.ndarray, "V"]
     faces: UInt16[np.ndarray, "F 3"]
+    normals: Int8[np.ndarray, "F 3 3"]
     tops: Float32[np.ndarray, "T 6"]
 
     def __len__(self) -> int:
@@ -107,6 +110,7 @@ def pack_models(models: Sequence[PackedModel]) -> ModelPack:
         colours=np.concatenate([m.colours for m in models]),
         part=np.concatenate([m.part for m in models]),
         faces=np.concatenate([m.faces.astype(np.uint16) for m in models]),
+        normals=np.concatenate([(m.normals * 127).round().astype(np.int8) for m in models]),
         tops=np.concatenate([m.tops for m in models]).astype(np.float32),
     )
 

@@ -8,6 +8,7 @@ Conversion using 2D Homogeneous Coordinates", Graphics Hardware 1997).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothi
 
 _EMPTY = torch.iinfo(torch.int64).max
 _FRAGMENTS = 1 << 21  # that are worked on at a time: bounds the memory
+_SMALL, _TILE = 4, 8  # pixels: boxes up to _SMALL squared are tested whole, larger ones in tiles
+_LARGE_AT_A_TIME = 1 << 14
 _EDGE_ON = 1e-14  # m3; triangles that the camera sees from the side cover nothing
 
 
@@ -151,37 +154,64 @@ def _pixel_boxes(
     return torch.stack([x, y, columns, rows], dim=1)
 
 
-def _fragments(setup: _Setup, size_px: tuple[int, int]):  # type: ignore[no-untyped-def]
+def _fragments(
+    setup: _Setup, size_px: tuple[int, int]
+) -> Iterator[tuple[Int64[Tensor, "P"], Int64[Tensor, "P"], Float32[Tensor, "P"]]]:
     """Chunks of (triangle, pixel, 1 / z) of the pixel centres that triangles cover."""
-    width, height = size_px
-    counts = setup.box[:, 2] * setup.box[:, 3]
-    ends = counts.cumsum(0)
-    chunk_of = (ends - 1) // _FRAGMENTS
-    edges = torch.searchsorted(chunk_of, torch.arange(int(chunk_of[-1]) + 2, device=ends.device)).tolist() if len(ends) else [0]
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
-        if last > first:
-            yield from _chunk(setup, first, last, counts, (width, height))
+    small = (setup.box[:, 2:] <= _SMALL).all(dim=1)
+    index = torch.arange(len(small), device=small.device)
+    yield from _dense(setup.planes, setup.box, index, small.nonzero()[:, 0], setup.scene, size_px, _SMALL)
+    large = (~small).nonzero()[:, 0]
+    for start in range(0, len(large), _LARGE_AT_A_TIME):
+        triangle, box, planes = _tiles(setup, large[start : start + _LARGE_AT_A_TIME])
+        yield from _dense(planes, box, triangle, torch.arange(len(box), device=box.device), setup.scene, size_px, _TILE)
 
 
-def _chunk(setup: _Setup, first: int, last: int, counts: Int64[Tensor, "T"], size_px: tuple[int, int]):  # type: ignore[no-untyped-def]
+def _tiles(
+    setup: _Setup, large: Int64[Tensor, "L"]
+) -> tuple[Int64[Tensor, "N"], Int64[Tensor, "N 4"], Float32[Tensor, "N 3 3"]]:
+    """(triangle, box, planes) of the square tiles of large triangles' boxes that they may cover."""
+    box = setup.box[large]
+    across, down = ((box[:, k] + _TILE - 1) // _TILE for k in (2, 3))
+    count = across * down
+    of = torch.repeat_interleave(count)  # (N,) into `large`
+    local = torch.arange(len(of), device=of.device) - (count.cumsum(0) - count)[of]
+    row = local // across[of]
+    offset = torch.stack([local - row * across[of], row], dim=1) * _TILE  # (N, 2)
+    extent = (box[of, 2:] - offset).clamp_max(_TILE)
+    planes = setup.planes[large][of]
+    constant = planes[:, :, 2] + (planes[:, :, :2] * offset[:, None, :]).sum(dim=2)
+    # The largest value of an edge function in a tile is at one of its corners.
+    reach = (planes[:, :, :2].clamp_min(0) * (extent[:, None, :] - 1)).sum(dim=2)
+    kept = (constant + reach >= 0).all(dim=1).nonzero()[:, 0]
+    planes = torch.cat([planes[kept, :, :2], constant[kept, :, None]], dim=2)
+    tile = torch.cat([box[of[kept], :2] + offset[kept], extent[kept]], dim=1)
+    return large[of[kept]], tile, planes
+
+
+def _dense(
+    planes: Float32[Tensor, "N 3 3"],
+    box: Int64[Tensor, "N 4"],
+    triangle: Int64[Tensor, "N"],
+    chosen: Int64[Tensor, "n"],
+    scene: Int64[Tensor, "T"],
+    size_px: tuple[int, int],
+    side: int,
+) -> Iterator[tuple[Int64[Tensor, "P"], Int64[Tensor, "P"], Float32[Tensor, "P"]]]:
+    """Every pixel of boxes of at most side x side pixels, tested without gathering."""
     width, height = size_px
-    number = counts[first:last]
-    total = int(number.sum())
-    which = torch.repeat_interleave(number, output_size=total)  # (P,) from `first`
-    start = number.cumsum(0) - number
-    local = (torch.arange(total, device=number.device) - start[which]).to(torch.int32)
-    columns = setup.box[first:last, 2].to(torch.int32)[which]
-    row = torch.div(local, columns, rounding_mode="floor")
-    x, y = (local - row * columns).float(), row.float()
-    p = setup.planes[first:last]
-    weights = [p[:, k, 0][which] * x + p[:, k, 1][which] * y + p[:, k, 2][which] for k in range(3)]
-    inverse_z = weights[0] + weights[1] + weights[2]
-    inside = ((weights[0] >= 0) & (weights[1] >= 0) & (weights[2] >= 0) & (inverse_z > 0)).nonzero()[:, 0]
-    triangle = which[inside]
-    box = setup.box[first:last][triangle]
-    pixel = (setup.scene[first:last][triangle] * height + box[:, 1] + row[inside]) * width + box[:, 0]
-    pixel = pixel + (local[inside] - row[inside] * columns[inside])
-    yield triangle + first, pixel, inverse_z[inside]
+    step = torch.arange(side, device=planes.device)
+    y, x = step[:, None].expand(side, side).reshape(-1), step[None].expand(side, side).reshape(-1)
+    for part in chosen.split(max(_FRAGMENTS // (side * side), 1)):
+        p, b = planes[part], box[part]
+        weights = [torch.addcmul(p[:, k, 2:3] + p[:, k, 0:1] * x, p[:, k, 1:2], y.float()) for k in range(3)]
+        inverse_z = weights[0] + weights[1] + weights[2]  # (n, side * side)
+        least = torch.minimum(torch.minimum(weights[0], weights[1]), weights[2])
+        inside = (least >= 0) & (inverse_z > 0) & (x < b[:, 2:3]) & (y < b[:, 3:4])
+        row, cell = inside.nonzero(as_tuple=True)
+        of = triangle[part[row]]
+        pixel = (scene[of] * height + b[row, 1] + y[cell]) * width + b[row, 0] + x[cell]
+        yield of, pixel, inverse_z[row, cell]
 
 
 def _exact(
