@@ -54,6 +54,7 @@ class Stage(StrEnum):
 
     segment = "segment"
     depth = "depth"
+    complete = "complete"
     generate = "generate"
     place = "place"
     export = "export"
@@ -96,6 +97,9 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", show_default=False)] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     max_megapixels: Annotated[float | None, typer.Option(help="Refuse larger photos.", show_default=False)] = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Paint what others hide of an object before it is generated.")
+    ] = False,
     redo: Annotated[
         Stage | None, typer.Option(help="Make this stage and those after it again.", rich_help_panel=_RESUME)
     ] = None,
@@ -115,7 +119,7 @@ def run(
         from pipelines.room import plan_room
         from pixal3d_scene.errors import InputError
 
-        settings = _settings(preset, quality, config, seed, device, max_megapixels)
+        settings = _settings(preset, quality, config, seed, device, max_megapixels, complete)
         found = find_photos(photos)
         for path in find_unread(photos):
             remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
@@ -207,19 +211,32 @@ def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
 def evaluate(
     truth: Annotated[Path, typer.Argument(help="Folder of rooms with ground truth.", show_default=False)],
     runs: Annotated[Path, typer.Argument(help="Folder of run folders with the same names.", show_default=False)],
+    protocol: Annotated[
+        str, typer.Option(help="P-Room, P-MIDI, P-SceneGen, P-Gen3DSR or P-Physics (docs/evaluation.md).")
+    ] = "P-Room",
+    layout_baselines: Annotated[
+        bool, typer.Option("--layout-baselines", help="Beside it, the same objects placed by four other methods.")
+    ] = False,
+    with_truth: Annotated[
+        bool, typer.Option("--with-truth", help="Beside it, the truth itself as if it were a run.")
+    ] = False,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Score run folders against rooms with ground truth (protocol P-Room)."""
+    """Score run folders against rooms with ground truth by a named protocol."""
     with exit_codes(verbose):
-        from pipelines import evaluate as protocol
+        from pipelines import evaluate as job
 
-        evaluation = protocol.evaluate(truth, runs)
+        evaluation = job.evaluate(
+            truth, runs, job.find_protocol(protocol), with_truth=with_truth, layout_baselines=layout_baselines
+        )
         if as_json:
-            print_json(protocol.as_json(evaluation))
+            print_json(job.as_json(evaluation))
         else:
-            header, *rows = protocol.table_rows(evaluation)
+            header, *rows = job.table_rows(evaluation)
             print_table(header, rows)
+            for line in job.remarks(evaluation):
+                remark(f"note: {line}")
         if evaluation.failed:
             raise typer.Exit(5)
 
@@ -234,6 +251,7 @@ def _settings(
     seed: int | None = None,
     device: str | None = None,
     max_megapixels: float | None = None,
+    complete: bool = False,
 ) -> Settings:
     from pixal3d_scene.settings import resolve_settings
 
@@ -244,6 +262,8 @@ def _settings(
         overrides["device"] = device
     if max_megapixels is not None:
         overrides["photo"] = {"max_megapixels": max_megapixels}
+    if complete:
+        overrides["complete"] = {"completer": "inpaint"}
     return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
 
 

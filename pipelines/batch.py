@@ -15,9 +15,9 @@ from pixal3d_scene.settings import Settings
 from .given_files import GivenFiles
 from .room import RoomRun, run_room
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif")
 # Pictures that people have in their folders and that are not read here.
-UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".jxl")
+UNREAD_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".jxl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ _NEEDED = ("numpy", "scipy", "pillow", "trimesh", "embreex", "scikit-image", "fa
 # Import name, what it is for, what to type.
 _OPTIONAL = (
     ("spconv", "sparse convolutions", "pip install 'pixal3d-scene[spconv-cpu]' (or spconv-cu126 on a GPU)"),
+    ("diffusers", "run --complete", "pip install 'pixal3d-scene[complete]'"),
+    ("accelerate", "run --complete", "pip install 'pixal3d-scene[complete]'"),
     ("open3d", "layout baselines", "pip install open3d"),
     ("pyrender", "OpenGL pictures", "pip install pyrender"),
 )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from pixal3d_scene.camera import Camera
 from pixal3d_scene.errors import InputError
+from pixal3d_scene.export.facts import UNDISTORTED_NAME
 from pixal3d_scene.frontend.given import GivenDepth, GivenMasks
 from pixal3d_scene.frontend.given_camera import read_camera
 from pixal3d_scene.frontend.given_depth import read_depth
 from pixal3d_scene.frontend.given_masks import read_masks
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
-from pixal3d_scene.photo import Photo
-from pixal3d_scene.settings import DepthSettings
+from pixal3d_scene.frontend.rectify import Rectification
+from pixal3d_scene.photo import Photo, reduce_photo
+from pixal3d_scene.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,42 +33,69 @@ class GivenFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What takes the place of a model (None where nothing does), and what is known of the camera."""
+    """What takes the place of a model (None where nothing does), and what is known of the camera.
 
+    photo: the one to work on, without lens distortion and no larger than the settings say; `known` belongs to it.
+    undistorted: at the size of the file, None where the lens has no distortion.
+    """
+
+    photo: Photo
+    undistorted: Photo | None
     segmenter: Segmenter | None
     depth: DepthEstimator | None
     known: KnownView
     notes: tuple[str, ...]
 
 
-def read_given(files: GivenFiles, photo: Photo, settings: DepthSettings) -> Given:
+def read_given(files: GivenFiles, photo: Photo, settings: Settings) -> Given:
     """Check everything against the oriented photo; raises InputError before anything is written."""
+    depth_settings = settings.depth
     if files.fov_deg is not None:
         Camera.from_fov(horizontal_fov_deg=files.fov_deg, size_px=photo.size_px)  # raises where it makes no sense
     if files.camera_height_m is not None and not 0 < files.camera_height_m < 100:
         raise InputError(f"A camera height of {files.camera_height_m:g} m is not usable; give metres above the floor.")
     notes: tuple[str, ...] = ()
-    camera, pose_known = None, False
+    camera, pose_known, rectification = None, False, None
     if files.camera is not None:
         given_camera = read_camera(files.camera, photo.size_px)
         camera, pose_known = given_camera.camera, given_camera.pose_known
+        rectification = given_camera.rectification
         notes = (*given_camera.notes, *_overruled(files, pose_known=pose_known))
     segmenter = depth = None
     if files.masks is not None:
         read_masks(files.masks, photo.size_px)
-        segmenter = GivenMasks(files.masks)
+        segmenter = GivenMasks(files.masks, rectification=rectification)
     if files.depth is not None:
         read_depth(files.depth, Camera.from_fov(horizontal_fov_deg=60.0, size_px=photo.size_px))
         depth = GivenDepth(
-            files.depth, camera_height_m=settings.camera_height_m, fallback_fov_deg=settings.fallback_fov_deg
+            files.depth,
+            camera_height_m=depth_settings.camera_height_m,
+            fallback_fov_deg=depth_settings.fallback_fov_deg,
+            rectification=rectification,
         )
+    undistorted = None if rectification is None else _undistorted(photo, rectification)
+    to_work_on = reduce_photo(undistorted or photo, megapixels=settings.photo.working_megapixels)
     known = KnownView(
-        camera=camera,
+        camera=None if camera is None else camera.resized(to_work_on.size_px),
         pose_known=pose_known,
         horizontal_fov_deg=files.fov_deg,
         camera_height_m=files.camera_height_m,
     )
-    return Given(segmenter=segmenter, depth=depth, known=known, notes=notes)
+    return Given(photo=to_work_on, undistorted=undistorted, segmenter=segmenter, depth=depth, known=known, notes=notes)
+
+
+def _undistorted(photo: Photo, rectification: Rectification) -> Photo:
+    zoom = float(rectification.pinhole.K[0, 0] / rectification.lens.K[0, 0])
+    note = (
+        "The lens distortion that the camera file gives was taken out: masks, depth, camera and crops belong to "
+        f"{UNDISTORTED_NAME}, whose focal length is {zoom:.3f} times that of the photo, so that no border is empty."
+    )
+    return replace(
+        photo,
+        rgb=rectification.picture(np.asarray(photo.rgb)),
+        distortion=rectification.distortion,
+        notes=(*photo.notes, note),
+    )
 
 
 def _overruled(files: GivenFiles, *, pose_known: bool) -> tuple[str, ...]:

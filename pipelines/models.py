@@ -101,6 +101,8 @@ def check(reference: str, *, revision: str | None = None) -> list[FileCheck]:
     if entry is not None and entry.hub_id is None:
         return [_checked(entry.name, lambda: find_upsampler(own_cache(), None))]
     found = find_weights(str(entry.hub_id) if entry else reference, revision=revision)
+    if (found.path / "model_index.json").is_file():
+        return [_checked_file(found.path, file) for file in _files_of_pipeline(found.path, entry)]
     wanted = [entry.follows] if entry and entry.follows else _PIPELINE_FILES
     pipelines = [found.path / name for name in wanted if name and (found.path / name).is_file()]
     if not pipelines:
@@ -173,6 +175,32 @@ def _checked_image_encoder(find: Callable[[], WeightsFolder]) -> FileCheck:
     except SceneError as error:
         return FileCheck(name="dinov3", state="wrong", sha256=digest, remark=str(error))
     return FileCheck(name="dinov3", state="ok", sha256=digest, remark=str(weights))
+
+
+def _files_of_pipeline(folder: Path, entry: PublishedWeights | None) -> Sequence[str]:
+    """Of a pipeline of diffusers: those that were published, or all that are in a folder of the user's own."""
+    if entry is not None:
+        return entry.files
+    return [str(file.relative_to(folder)) for file in sorted(folder.glob("*/*")) if file.is_file()]
+
+
+def _checked_file(folder: Path, name: str) -> FileCheck:
+    """There, unharmed, and (weights) readable as safetensors; whether it fits its network the next run says."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / name
+    if not path.is_file():
+        return FileCheck(name=name, state="missing", remark=f"{path} is not there; fetch it again")
+    digest = computed_digest(path)
+    if (promised := promised_digest(path)) not in (None, digest):
+        return _damaged(name, digest, promised)
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (SafetensorError, OSError) as error:
+            return FileCheck(name=name, state="wrong", sha256=digest, remark=f"no safetensors file: {error}")
+    return FileCheck(name=name, state="ok", sha256=digest, remark=str(path))
 
 
 def _damaged(name: str, digest: str, promised: str | None) -> FileCheck:

@@ -13,21 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt16
 from PIL import Image
 
 from pixal3d_scene import __version__
+from pixal3d_scene.depth import Depth
 from pixal3d_scene.errors import InputError
-from pixal3d_scene.export.facts import scene_facts
+from pixal3d_scene.export.facts import UNDISTORTED_NAME, scene_facts
 from pixal3d_scene.export.glb import object_glb, scene_glb
 from pixal3d_scene.models import Models, load_models
-from pixal3d_scene.photo import Photo, read_photo
+from pixal3d_scene.photo import read_photo
 from pixal3d_scene.progress import Progress
 from pixal3d_scene.reconstruction import Reconstruction, reconstruct, stage_keys
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
 from pixal3d_scene.run_folder import RunFolder, RunFolderStore
 from pixal3d_scene.settings import Settings
 
+from .full_size import depth_at_full_size, label_map_at_full_size
 from .given_files import Given, GivenFiles, read_given
 
 _VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch")
@@ -63,13 +65,13 @@ def run_room(
     started = time.perf_counter()
     if redo is not None and only:
         raise InputError("--redo makes a stage again for all objects and --only for some; give one of them.")
-    photo = read_photo(photo_path, max_megapixels=settings.photo.max_megapixels)
-    given = read_given(given_files or GivenFiles(), photo, settings.depth)
+    given = _read(photo_path, settings, given_files or GivenFiles())
+    photo = given.photo
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
     with folder.locked():
-        looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth"))
+        looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth", "complete") if stage in keys)
         if only and not (looked and folder.finished("generate")):
             raise InputError(
                 f"--only needs a finished run of the same photo, masks and depth in {out}; "
@@ -79,15 +81,15 @@ def run_room(
             folder.forget(redo or "place")
         if folder.has("export", keys["export"]):
             return _finished(folder, started)
-        return _reconstruct(photo, models, settings, given, folder, keys, only, progress, started)
+        return _reconstruct(models, settings, given, folder, keys, only, progress, started)
 
 
 def plan_room(
     photo_path: Path, out: Path, settings: Settings, given_files: GivenFiles, *, redo: str | None = None
 ) -> dict[str, Any]:
     """What `run_room` would do, as plain facts; writes nothing."""
-    photo = read_photo(photo_path, max_megapixels=settings.photo.max_megapixels)
-    given = read_given(given_files, photo, settings.depth)
+    given = _read(photo_path, settings, given_files)
+    photo = given.photo
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
@@ -95,14 +97,22 @@ def plan_room(
         folder.forget(redo)
     return {
         "photo": photo.file_name,
-        "size_px": list(photo.size_px),
+        "size_px": list(photo.full_size_px),
         "out": str(out),
         "segmenter": models.segmenter.name,
         "depth": models.depth.name,
+        "completer": models.completer.name if models.completer else "none",
         "generator": models.generator.name,
         "stages": {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in keys},
         "notes": list(photo.notes),
     }
+
+
+def _read(photo_path: Path, settings: Settings, given_files: GivenFiles) -> Given:
+    photo = read_photo(
+        photo_path, max_megapixels=settings.photo.max_megapixels, allow_panorama=settings.photo.allow_panorama
+    )
+    return read_given(given_files, photo, settings)
 
 
 def _finished(folder: RunFolder, started: float) -> RoomRun:
@@ -119,7 +129,6 @@ def _finished(folder: RunFolder, started: float) -> RoomRun:
 
 
 def _reconstruct(
-    photo: Photo,
     models: Models,
     settings: Settings,
     given: Given,
@@ -131,14 +140,18 @@ def _reconstruct(
 ) -> RoomRun:
     store = RunFolderStore(folder, keys, only=only)
     placed = time.perf_counter()
-    result = reconstruct(photo, models, settings, known=given.known, progress=progress, store=store)
+    result = reconstruct(given.photo, models, settings, known=given.known, progress=progress, store=store)
     place_seconds = time.perf_counter() - placed - sum(store.seconds.values())
     folder.finish("place", keys["place"], [], seconds=place_seconds)
     exported = time.perf_counter()
     progress.start("export", 1)
-    notes = (*photo.notes, *given.notes, *result.instances.notes, *result.depth.notes, *result.room.notes)
-    notes = (*notes, *_depth_png_notes(result))
+    notes = (*given.photo.notes, *given.notes, *result.instances.notes, *result.depth.notes, *result.room.notes)
+    depth = depth_at_full_size(result, models)
+    notes = (*notes, *_depth_png_notes(depth), *_unused_completion_notes(models))
     files = _files(result, settings, notes, _stage_records(folder, store))
+    files |= {"instances.png": _instances_png(label_map_at_full_size(result, models)), "depth.png": _depth_png(depth)}
+    if given.undistorted is not None:
+        files[UNDISTORTED_NAME] = _jpeg(given.undistorted.image)
     folder.manifest["versions"] = _versions()
     folder.manifest["settings"] = settings.model_dump()
     folder.write(files)
@@ -160,7 +173,7 @@ def _reconstruct(
 def _files(
     result: Reconstruction, settings: Settings, notes: tuple[str, ...], stages: tuple[StageRecord, ...]
 ) -> dict[str, bytes]:
-    """Every file of the product by its name in the run folder."""
+    """Every file of the product by its name in the run folder, but for the maps at the size of the photo's file."""
     quality = settings.export.jpeg_quality
     run = RunResult(
         photo=result.photo,
@@ -183,8 +196,6 @@ def _files(
             result.scene, photo=result.photo, jpeg_quality=quality, room_shell=settings.export.room_shell
         ),
         "scene.json": _json(scene_facts(result.scene, result.photo)),
-        "instances.png": _instances_png(result),
-        "depth.png": _depth_png(result),
         "report.html": report_html(run).encode(),
         "report.json": _json(report),
     }
@@ -196,31 +207,44 @@ def _files(
     return files
 
 
-def _instances_png(result: Reconstruction) -> bytes:
-    label_map = np.asarray(result.instances.label_map)
+def _instances_png(label_map: UInt16[np.ndarray, "H W"]) -> bytes:
     return _png(Image.fromarray(label_map.astype(np.uint8) if label_map.max() < 256 else label_map))
 
 
-def _depth_png(result: Reconstruction) -> bytes:
-    millimetres = np.where(_fits_depth_png(result), result.depth.z_m * 1000, 0)
+def _depth_png(depth: Depth) -> bytes:
+    millimetres = np.where(_fits_depth_png(depth), depth.z_m * 1000, 0)
     return _png(Image.fromarray(millimetres.round().astype(np.uint16)))
 
 
-def _depth_png_notes(result: Reconstruction) -> tuple[str, ...]:
-    left_out = int((result.depth.valid & ~_fits_depth_png(result)).sum())
+def _depth_png_notes(depth: Depth) -> tuple[str, ...]:
+    left_out = int((depth.valid & ~_fits_depth_png(depth)).sum())
     if not left_out:
         return ()
     return (f"{left_out} depth values are outside 1 mm to 65.535 m; depth.png, 16 bit, has 0 (not known) there.",)
 
 
-def _fits_depth_png(result: Reconstruction) -> Bool[np.ndarray, "H W"]:
-    z_m = result.depth.z_m
-    return result.depth.valid & (z_m > 0.0005) & (z_m < 65.5355)
+def _unused_completion_notes(models: Models) -> tuple[str, ...]:
+    if models.completer is None or models.generator.name != models.fallback.name:
+        return ()
+    return (
+        f"The generator {models.generator.name} works from the visible surface: what {models.completer.name} painted "
+        "is seen in crops/ and changes no mesh. Choose a learned generator (--preset pixal3d) to make use of it.",
+    )
+
+
+def _fits_depth_png(depth: Depth) -> Bool[np.ndarray, "H W"]:
+    return depth.valid & (depth.z_m > 0.0005) & (depth.z_m < 65.5355)
 
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=95, subsampling=0)
     return buffer.getvalue()
 
 

@@ -33,3 +33,11 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = np.asarray(array).view()
     view.flags.writeable = False
     return view
+
+
+def nearest(array: NDArray[Any], size_px: tuple[int, int]) -> NDArray[Any]:
+    """(H, W, ...) values at another size (width, height): each pixel takes the value at its own centre."""
+    height, width = array.shape[:2]
+    rows = ((np.arange(size_px[1]) + 0.5) * height / size_px[1]).astype(np.int64)
+    columns = ((np.arange(size_px[0]) + 0.5) * width / size_px[0]).astype(np.int64)
+    return array[rows[:, None], columns]

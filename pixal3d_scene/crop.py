@@ -8,7 +8,7 @@ exactly and the generated object has one unknown left, its distance, which is al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -35,6 +35,8 @@ class CropVolume:
     pose in the world. R_cropcam_from_cam: from the photo's camera. A_crop_from_photo: homography on pixels.
     photo_rgb, depth, label_map: of the oriented photo, shared between the volumes of a scene, for generators that
     work from geometry; the label map also says which other object hides or supports this one.
+    invented: pixels of `rgba` that no photo shows, painted by a completer; None where there are none. They are
+    no evidence: `mask`, `photo_rgb` and `depth` are of the visible part alone. notes: what a completer did.
     """
 
     instance: Instance
@@ -45,9 +47,11 @@ class CropVolume:
     photo_rgb: UInt8[np.ndarray, "H W 3"]
     label_map: UInt16[np.ndarray, "H W"]
     depth: Depth
+    invented: Bool[np.ndarray, "S S"] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        freeze(self, "rgba", "A_crop_from_photo", "photo_rgb", "label_map")
+        freeze(self, "rgba", "A_crop_from_photo", "photo_rgb", "label_map", "invented")
 
     @property
     def name(self) -> str:
@@ -57,6 +61,15 @@ class CropVolume:
     def mask(self) -> Bool[np.ndarray, "H W"]:
         """Pixels of the photo that show the object; made on demand: one such array per object is too much memory."""
         return self.label_map == self.instance.mask_value
+
+    @property
+    def visible_rgba(self) -> UInt8[np.ndarray, "S S 4"]:
+        """`rgba` with the invented pixels transparent."""
+        if self.invented is None:
+            return self.rgba
+        rgba = self.rgba.copy()
+        rgba[..., 3][self.invented] = 0
+        return rgba
 
     @property
     def camera_distance_obj(self) -> float:
@@ -92,18 +105,12 @@ def _plan_crop(
     mode: CropMode,
 ) -> CropVolume:
     mask = instances.mask(item.mask_value)
-    corners_px = outline_corners_px(mask)
-    if mode == "exact":
-        camera, R_cropcam_from_cam = exact_crop_camera(depth.camera, corners_px, size_px=size_px, margin=margin)
-        A = camera.K @ R_cropcam_from_cam.as_matrix() @ np.linalg.inv(depth.camera.K)
-    else:
-        camera, R_cropcam_from_cam = naive_crop_camera(depth.camera, corners_px, size_px=size_px, margin=margin)
-        A = _axis_aligned_crop(corners_px, size_px=size_px, margin=margin)
-    rgb = warp_picture(picture, A, (size_px, size_px), Image.Resampling.BICUBIC)
-    alpha = warp_picture(Image.fromarray(mask.astype(np.uint8) * 255), A, (size_px, size_px), Image.Resampling.BILINEAR)
+    camera, R_cropcam_from_cam, A = _crop_camera(
+        depth.camera, outline_corners_px(mask), size_px=size_px, margin=margin, mode=mode
+    )
     return CropVolume(
         instance=item,
-        rgba=np.dstack([np.asarray(rgb), np.asarray(alpha)]),
+        rgba=_cut_out(picture, mask, A, size_px),
         camera=camera,
         R_cropcam_from_cam=R_cropcam_from_cam,
         A_crop_from_photo=A,
@@ -111,6 +118,55 @@ def _plan_crop(
         label_map=instances.label_map,
         depth=depth,
     )
+
+
+def reframed(
+    volume: CropVolume,
+    picture: Image.Image,
+    corners_px: Float[np.ndarray, "n 2"],
+    *,
+    margin: float,
+    mode: CropMode = "exact",
+) -> CropVolume:
+    """The same object seen by a crop camera that holds `corners_px` of the photo (`picture`) instead of its mask."""
+    size_px = volume.rgba.shape[0]
+    camera, R_cropcam_from_cam, A = _crop_camera(
+        volume.depth.camera, corners_px, size_px=size_px, margin=margin, mode=mode
+    )
+    return replace(
+        volume,
+        rgba=_cut_out(picture, volume.mask, A, size_px),
+        camera=camera,
+        R_cropcam_from_cam=R_cropcam_from_cam,
+        A_crop_from_photo=A,
+        invented=None,
+    )
+
+
+def _crop_camera(
+    camera: Camera, corners_px: Float[np.ndarray, "n 2"], *, size_px: int, margin: float, mode: CropMode
+) -> tuple[Camera, Rotation, Float[np.ndarray, "3 3"]]:
+    """The crop camera, `R_cropcam_from_cam` and `A_crop_from_photo`."""
+    if mode == "naive":
+        A = _axis_aligned_crop(corners_px, size_px=size_px, margin=margin)
+        return *naive_crop_camera(camera, corners_px, size_px=size_px, margin=margin), A
+    crop_camera, R = exact_crop_camera(camera, corners_px, size_px=size_px, margin=margin)
+    return crop_camera, R, crop_camera.K @ R.as_matrix() @ np.linalg.inv(camera.K)
+
+
+def _cut_out(
+    picture: Image.Image, mask: Bool[np.ndarray, "H W"], A: Float[np.ndarray, "3 3"], size_px: int
+) -> UInt8[np.ndarray, "S S 4"]:
+    rgb = warp_picture(picture, A, (size_px, size_px), Image.Resampling.BICUBIC)
+    return np.dstack([np.asarray(rgb), warp_mask(mask, A, size_px)])
+
+
+def warp_mask(
+    mask: Bool[np.ndarray, "H W"], A_dst_from_src: Float[np.ndarray, "3 3"], size_px: int
+) -> UInt8[np.ndarray, "S S"]:
+    """Coverage of every pixel of a square crop, 0 to 255."""
+    image = Image.fromarray(mask.astype(np.uint8) * 255)
+    return np.array(warp_picture(image, A_dst_from_src, (size_px, size_px), Image.Resampling.BILINEAR))
 
 
 def outline_corners_px(mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "n 2"]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
-from .arrays import check_shape, freeze
+from .arrays import check_shape, freeze, nearest
 from .camera import Camera
 
 
@@ -31,6 +31,17 @@ class Depth:
         check_shape("Depth.z_m", self.z_m, self.camera.shape_hw)
         check_shape("Depth.valid", self.valid, self.camera.shape_hw)
         freeze(self, "z_m", "valid")
+
+    def resized(self, size_px: tuple[int, int]) -> Depth:
+        """The same depth at another size (width, height) by the nearest pixel, since a mean of two surfaces is none."""
+        if size_px == self.camera.size_px:
+            return self
+        return replace(
+            self,
+            z_m=nearest(self.z_m, size_px),
+            valid=nearest(self.valid, size_px),
+            camera=self.camera.resized(size_px),
+        )
 
     def points_cam(self) -> Float[np.ndarray, "H W 3"]:
         """The visible point of every pixel in cam, metres; unspecified where not valid."""

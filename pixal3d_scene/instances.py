@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
 
-from .arrays import check_shape, freeze
+from .arrays import check_shape, freeze, nearest
 from .errors import InputError
 from .shell_parts import SHELL_PARTS as SHELL_PARTS
 
@@ -78,6 +78,35 @@ class Instances:
     def mask(self, mask_value: int) -> Bool[np.ndarray, "H W"]:
         """Pixels of one object."""
         return self.label_map == mask_value
+
+    def resized(self, size_px: tuple[int, int]) -> Instances:
+        """The same objects at another size (width, height) by the nearest pixel; what has none is rejected."""
+        if size_px == (self.label_map.shape[1], self.label_map.shape[0]):
+            return self
+        return self.on(nearest(self.label_map, size_px), why="too small at the size that is worked on")
+
+    def on(self, label_map: UInt16[np.ndarray, "H W"], *, why: str) -> Instances:
+        """The objects that another label map still shows; the others become rejections, with `why` as the reason.
+
+        The shell is dropped: its map belongs to the old pixels.
+        """
+        present = set(np.unique(label_map).tolist())
+        lost = []
+        for item in self.items:
+            if item.mask_value not in present:
+                rows, columns = np.nonzero(self.label_map == item.mask_value)
+                centre_px = (float(columns.mean()) + 0.5, float(rows.mean()) + 0.5)
+                lost.append(Rejection(reason=f"{item.name}: {why}", area_px=len(rows), centre_px=centre_px))
+        if len(lost) == len(self.items):
+            raise InputError(f"No object is left of the masks: all are {why}.")
+        return replace(
+            self,
+            label_map=label_map,
+            items=tuple(item for item in self.items if item.mask_value in present),
+            rejected=(*self.rejected, *lost),
+            notes=(*self.notes, *(f"Left out: {r.reason}." for r in lost)),
+            shell_map=None,
+        )
 
     def __len__(self) -> int:
         return len(self.items)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from .errors import BackendMissing, InputError
+from .frontend.completer import Completer
 from .frontend.protocols import DepthEstimator, Segmenter
 from .generator.protocol import ObjectGenerator
 from .settings import Settings
@@ -18,12 +19,13 @@ _DEPTH_ANYTHING, _DEPTH_PRO = "depth-anything/Depth-Anything-V2-Metric-Indoor-Sm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """The three swappable parts, and what generates an object where `generator` fails."""
+    """The swappable parts, and what generates an object where `generator` fails. completer: None where off."""
 
     segmenter: Segmenter
     depth: DepthEstimator
     generator: ObjectGenerator
     fallback: ObjectGenerator
+    completer: Completer | None = None
 
 
 def _regions(settings: Settings) -> Segmenter:
@@ -86,12 +88,23 @@ def _boxes(settings: Settings) -> ObjectGenerator:
     return Boxes()
 
 
+def _inpaint(settings: Settings) -> Completer:
+    from .frontend.inpaint import Inpaint
+
+    return Inpaint(settings.complete, device=settings.device)
+
+
+def _no_completer(settings: Settings) -> None:
+    del settings
+
+
 SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {"regions": _regions}
 DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {
     "room_geometry": _room_geometry,
     "depth_anything": _depth_anything,
     "depth_pro": _depth_pro,
 }
+COMPLETERS: dict[str, Callable[[Settings], Completer | None]] = {"none": _no_completer, "inpaint": _inpaint}
 GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {"lift": _lift, "box": _boxes, "pixal3d": _pixal3d}
 
 
@@ -114,9 +127,12 @@ def load_models(
     found_segmenter = segmenter or made(_choose(SEGMENTERS, settings.segment.segmenter, "segmenter"))
     found_depth = depth or made(_choose(DEPTH_ESTIMATORS, settings.depth.estimator, "depth estimator"))
     generator = made(_choose(GENERATORS, settings.generate.generator, "generator"))
-    if found_segmenter is None or found_depth is None or generator is None:
+    completer = made(_choose(COMPLETERS, settings.complete.completer, "completer"))
+    if found_segmenter is None or found_depth is None or generator is None or missing:
         raise BackendMissing(" ".join(missing))
-    return Models(segmenter=found_segmenter, depth=found_depth, generator=generator, fallback=_lift(settings))
+    return Models(
+        segmenter=found_segmenter, depth=found_depth, generator=generator, fallback=_lift(settings), completer=completer
+    )
 
 
 def _choose(table: dict[str, _Factory], name: str, kind: str) -> _Factory:

@@ -1,6 +1,6 @@
 """The whole job on values: a photo in, a scene out. `pipelines/room.py` is the same job on files.
 
-photo -> segment -> estimate depth -> plan crops -> generate -> place -> build scene
+photo -> segment -> estimate depth -> plan crops (-> complete hidden parts) -> generate -> place -> build scene
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from .asset import ObjectAsset
 from .code_revision import code_revision
+from .completion import paint_hidden_parts, with_painted_parts
 from .crop import CropVolume, plan_crops
 from .depth import Depth
 from .errors import StageFailed
@@ -33,7 +34,7 @@ from .settings import Settings
 
 T = TypeVar("T")
 
-STAGES = ("segment", "depth", "generate", "place", "export")
+STAGES = ("segment", "depth", "complete", "generate", "place", "export")
 
 
 @runtime_checkable
@@ -100,7 +101,9 @@ def reconstruct(
     room = fit_room(depth, instances)
     crop = settings.crop
     volumes = plan_crops(photo, instances, depth, size_px=crop.size_px, margin=crop.margin, mode=crop.mode)
+    volumes = complete(photo, volumes, models, settings, progress, store)
     assets = store.keep_assets(volumes, lambda missing: generate(missing, models, settings, progress))
+    assets = [replace(a, notes=(*v.notes, *a.notes)) for a, v in zip(assets, volumes, strict=True)]
     placements = _tell(progress, "place", lambda: solve_layout(assets, volumes, room, snap_m=settings.layout.snap_m))
     scene = build_scene(photo, instances, depth, room, assets, placements)
     return Reconstruction(
@@ -136,11 +139,30 @@ def look(photo: Photo, models: Models, known: KnownView, progress: Progress, sto
 
 
 def stage_order(models: Models) -> tuple[str, ...]:
-    """STAGES in the order in which they run: depth before masks where it helps them and needs none."""
+    """STAGES in the order in which they run: depth before masks where it helps them and needs none; hidden parts
+    only where there is a completer."""
     first = ("segment", "depth")
     if models.segmenter.uses_depth and not models.depth.needs_instances:
         first = ("depth", "segment")
-    return (*first, *STAGES[2:])
+    rest = STAGES[2:] if models.completer is not None else STAGES[3:]
+    return (*first, *rest)
+
+
+def complete(
+    photo: Photo,
+    volumes: tuple[CropVolume, ...],
+    models: Models,
+    settings: Settings,
+    progress: Progress,
+    store: Store,
+) -> tuple[CropVolume, ...]:
+    """The volumes with their hidden parts painted, if there is a completer, where the guard accepts it."""
+    completer = models.completer
+    if completer is None:
+        return volumes
+    picture = photo.image
+    parts = store.keep("complete", lambda: paint_hidden_parts(volumes, picture, completer, settings, progress))
+    return with_painted_parts(volumes, parts, picture, settings)
 
 
 def generate(
@@ -198,10 +220,15 @@ def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownVie
 
     The keys need no stage to run, so that a finished run is recognised before anything is loaded.
     """
-    generator = models.generator
+    generator, completer = models.generator, models.completer
     inputs: dict[str, Any] = {
         "segment": [models.segmenter.name, models.segmenter.revision, settings.segment.model_dump()],
         "depth": [models.depth.name, models.depth.revision, settings.depth.model_dump()],
+        "complete": completer and [
+            completer.name, completer.revision, settings.complete.model_dump(), settings.crop.model_dump(),
+            code_revision("completion.py", "crop.py", "frontend/comple*.py", "frontend/occluders.py"),
+            settings.seed, settings.device,
+        ],
         "generate": [
             generator.name, generator.revision, models.fallback.revision, settings.crop.model_dump(),
             settings.generate.model_dump(), settings.seed, settings.device,
@@ -210,7 +237,8 @@ def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownVie
         "export": [code_revision("export/*.py", "review/*.py"), settings.export.model_dump(), photo.file_name],
     }  # fmt: skip
     keys: dict[str, str] = {}
-    previous = json.dumps([photo.sha256, _describe(known)])
+    distortion = None if photo.distortion is None else photo.distortion.facts()
+    previous = json.dumps([photo.sha256, photo.size_px, distortion, _describe(known)])
     for stage in stage_order(models):
         text = json.dumps([previous, stage, inputs[stage]], sort_keys=True)
         previous = keys[stage] = hashlib.sha256(text.encode()).hexdigest()[:32]

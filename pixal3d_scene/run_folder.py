@@ -24,7 +24,16 @@ from .asset import ObjectAsset
 from .crop import CropVolume
 from .errors import InputError, OutputError
 from .reconstruction import STAGES
-from .stage_files import pack_asset, pack_depth, pack_instances, unpack_asset, unpack_depth, unpack_instances
+from .stage_files import (
+    pack_asset,
+    pack_depth,
+    pack_instances,
+    pack_painted_parts,
+    unpack_asset,
+    unpack_depth,
+    unpack_instances,
+    unpack_painted_parts,
+)
 
 T = TypeVar("T")
 
@@ -36,6 +45,7 @@ _TEMPORARY_SUFFIX = ".partial"
 _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "segment": (pack_instances, unpack_instances),
     "depth": (pack_depth, unpack_depth),
+    "complete": (pack_painted_parts, unpack_painted_parts),
 }
 
 
@@ -159,8 +169,10 @@ class RunFolder:
         )
 
     def finish(self, stage: str, key: str, files: Iterable[str], *, seconds: float) -> None:
-        """Record a stage as done; stages after it are forgotten."""
+        """Record a stage as done; stages after it, and those that this run does not have, are forgotten."""
         stages = self.manifest["stages"]
+        for foreign in set(stages) - set(self.stages):
+            del stages[foreign]
         for later in self.stages[self.stages.index(stage) + 1 :]:
             stages.pop(later, None)
         stages[stage] = {

@@ -21,6 +21,10 @@ class _Tree(BaseModel):
 
 class PhotoSettings(_Tree):
     max_megapixels: float = Field(50.0, gt=0, description="Larger photos are refused.")
+    working_megapixels: float = Field(
+        13.0, gt=0, description="Larger photos are worked on at this size; masks and depth are written at full size."
+    )
+    allow_panorama: bool = Field(False, description="Take a panorama as if one plain camera had seen it.")
 
 
 class SegmentSettings(_Tree):
@@ -43,6 +47,20 @@ class CropSettings(_Tree):
     mode: Literal["exact", "naive"] = Field("exact", description="Exact crop camera, or the usual shortcut.")
     margin: float = Field(1.1, ge=1.0, description="Half-side of the crop over half-extent of the mask.")
     size_px: int = Field(512, ge=64, description="Side of the generator's picture.")
+
+
+class CompleteSettings(_Tree):
+    completer: str = Field("none", description="Name of the completer of hidden parts; none leaves them out.")
+    weights: str = Field(
+        "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
+        description="Folder with model_index.json of an inpainting pipeline, or hub id of fetched weights.",
+    )
+    revision: str | None = Field(None, description="Commit of the hub id; needed where several were fetched.")
+    steps: int = Field(30, ge=1, le=1000, description="Sampling steps of a picture.")
+    guidance: float | None = Field(None, ge=0, description="Strength of the prompt; else the pipeline's own.")
+    picture_px: int | None = Field(None, ge=16, description="Side at which is painted; else the network's own.")
+    low_vram: bool = Field(False, description="Keep only the working network on the GPU.")
+    max_growth: float = Field(3.0, ge=1, description="Area of a completed mask over the visible one, at most.")
 
 
 class Pixal3DSettings(_Tree):
@@ -90,6 +108,7 @@ class Settings(_Tree):
     segment: SegmentSettings = SegmentSettings()
     depth: DepthSettings = DepthSettings()
     crop: CropSettings = CropSettings()
+    complete: CompleteSettings = CompleteSettings()
     generate: GenerateSettings = GenerateSettings()
     layout: LayoutSettings = LayoutSettings()
     export: ExportSettings = ExportSettings()

@@ -11,6 +11,7 @@ from scipy.spatial.transform import RigidTransform
 
 from .asset import Material, Mesh, ObjectAsset
 from .camera import Camera
+from .completion import PaintedPart
 from .depth import Depth
 from .instances import Instance, Instances, Rejection
 
@@ -69,6 +70,29 @@ def unpack_depth(data: bytes) -> Depth:
         camera=camera,
         source=facts["source"],
         notes=tuple(facts["notes"]),
+    )
+
+
+def pack_painted_parts(parts: tuple[PaintedPart, ...]) -> bytes:
+    facts = {"parts": [{"mask_value": p.mask_value, "notes": list(p.notes)} for p in parts]}
+    arrays: dict[str, np.ndarray] = {}
+    for part in parts:
+        pictures = {"A_crop_from_photo": part.A_crop_from_photo, "rgba": part.rgba, "invented": part.invented}
+        arrays |= {f"{part.mask_value}_{name}": array for name, array in pictures.items() if array is not None}
+    return _pack(facts, **arrays)
+
+
+def unpack_painted_parts(data: bytes) -> tuple[PaintedPart, ...]:
+    facts, arrays = _unpack(data)
+    return tuple(
+        PaintedPart(
+            mask_value=part["mask_value"],
+            rgba=arrays.get(f"{part['mask_value']}_rgba"),
+            invented=arrays.get(f"{part['mask_value']}_invented"),
+            A_crop_from_photo=arrays[f"{part['mask_value']}_A_crop_from_photo"],
+            notes=tuple(part["notes"]),
+        )
+        for part in facts["parts"]
     )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pixal3d_scene.learning.room_batch import RoomBatch
-from pixal3d_scene.learning.room_shards import no_objects
+from pixal3d_scene.learning.room_batch import ObjectTruth, RoomBatch
 from pixal3d_scene.shell_parts import SHELL_PARTS
 
 COLOURS = torch.tensor([[210, 60, 50], [60, 90, 210], [60, 170, 80], [220, 190, 60]])
@@ -53,4 +52,18 @@ def flat_rooms(count: int, *, seed: int, size_px: tuple[int, int] = (64, 64)) ->
         rgb=rgb.to(torch.uint8), z_m=z_m, valid=torch.ones_like(ids, dtype=torch.bool), normals_cam=flat,
         instance_ids=ids, shell_part=shell, label=label, K=K, up_cam=torch.tensor([[0.0, -1.0, 0.0]]).repeat(count, 1),
         camera_height_m=camera_height_m, objects=no_objects(count), seeds=torch.arange(count) + seed * count,
+    )  # fmt: skip
+
+
+def no_objects(count: int) -> ObjectTruth:
+    """The truth of the objects themselves, of which there is none."""
+
+    def none(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.zeros(count, 0, *shape, dtype=dtype)
+
+    return ObjectTruth(
+        present=none(dtype=torch.bool), label=none(dtype=torch.int64), support=none(dtype=torch.int64),
+        carrier=none(dtype=torch.int64), model=none(dtype=torch.int64), centre_cam=none(3), size_m=none(3),
+        R_cam_from_node=none(3, 3), centre_px=none(2), box_px=none(4, dtype=torch.int64),
+        visible_px=none(dtype=torch.int64), visible_fraction=none(), cut=none(dtype=torch.bool),
     )  # fmt: skip

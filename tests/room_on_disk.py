@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from rendered_scene import RenderedScene, camera_at, render, standing_box
 
+from pixal3d_scene.asset import Mesh
+
 
 @dataclass(frozen=True, kw_only=True)
 class RoomOnDisk:
@@ -38,9 +40,9 @@ class RoomOnDisk:
         return ["--masks", str(self.masks), "--depth", str(self.depth), "--camera", str(self.camera)]
 
 
-def write_room_on_disk(folder: Path) -> RoomOnDisk:
-    """Two crates, one of them with a small box on top, 160 x 120 px."""
-    meshes = {
+def write_room_on_disk(folder: Path, meshes: dict[int, Mesh] | None = None) -> RoomOnDisk:
+    """Two crates, one of them with a small box on top (or `meshes` by mask value), 160 x 120 px."""
+    meshes = meshes or {
         3: standing_box((0.9, 0.6, 0.7), -0.7, -0.6),
         7: standing_box((0.3, 0.3, 0.3), -0.7, -0.5, y=0.6),
         9: standing_box((0.5, 0.9, 0.5), 0.8, -0.3),

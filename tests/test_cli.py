@@ -221,11 +221,11 @@ def test_several_photos_and_a_bad_one(room: RoomOnDisk, tmp_path: Path) -> None:
 
 def test_pictures_that_are_not_read_are_named(room: RoomOnDisk, tmp_path: Path) -> None:
     Image.open(room.photo).save(tmp_path / "good.png")
-    (tmp_path / "phone.HEIC").write_bytes(b"")
+    (tmp_path / "camera.NEF").write_bytes(b"")
     result = invoke("run", str(tmp_path), "-o", str(tmp_path / "out"), *DRAFT, "--dry-run", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["photo"] == "good.png"
-    assert "phone.HEIC" in result.stderr
+    assert "camera.NEF" in result.stderr
     assert "JPEG" in result.stderr
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, features
 
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.photo import Photo, read_photo
@@ -138,6 +140,76 @@ def test_the_first_frame_of_an_animation_is_used_and_noted(tmp_path: Path) -> No
     assert any("3 frames" in note for note in read_bytes(tmp_path, data).notes)
 
 
+# --- HEIC and AVIF, as phones save them ---
+
+
+def as_heic(image: Image.Image, **options: object) -> bytes:
+    import pillow_heif
+
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, quality=-1, **options)  # -1: lossless
+    return buffer.getvalue()
+
+
+def large_picture() -> np.ndarray:
+    """`picture` four times as large: HEVC pads small ones."""
+    return np.kron(picture(), np.ones((4, 4, 1), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_heic_is_turned_once(orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 26
+    stored = Image.fromarray(stored_as(large_picture(), *ORIENTATIONS[orientation]))
+    photo = read_bytes(tmp_path, as_heic(stored, exif=exif.tobytes()), "phone.HEIC")
+    assert photo.size_px == (256, 192)
+    np.testing.assert_allclose(photo.rgb.astype(int), large_picture().astype(int), atol=4)  # YCbCr rounding
+    assert photo.focal_px == pytest.approx(26 / np.hypot(36, 24) * 320, rel=1e-5)
+    assert any("orientation" in note for note in photo.notes) == (orientation != 1)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_avif_is_turned_once(orientation: int, tmp_path: Path) -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow cannot read AVIF")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 26
+    stored = Image.fromarray(stored_as(large_picture(), *ORIENTATIONS[orientation]))
+    photo = read_bytes(
+        tmp_path, encoded(stored, "AVIF", exif=exif.tobytes(), quality=100, subsampling="4:4:4"), "a.avif"
+    )
+    np.testing.assert_allclose(photo.rgb.astype(int), large_picture().astype(int), atol=6)
+    assert photo.focal_px == pytest.approx(26 / np.hypot(36, 24) * 320, rel=1e-5)
+
+
+def test_the_main_picture_of_a_heic_is_used(tmp_path: Path) -> None:
+    import pillow_heif
+
+    burst = pillow_heif.HeifFile()
+    for image in (Image.new("RGB", (256, 192), "white"), Image.fromarray(large_picture())):
+        burst.add_from_pillow(image)
+    buffer = io.BytesIO()
+    burst.save(buffer, quality=-1, primary_index=1)
+    photo = read_bytes(tmp_path, buffer.getvalue(), "burst.heic")
+    np.testing.assert_allclose(photo.rgb.astype(int), large_picture().astype(int), atol=4)
+    assert any("2 pictures" in note for note in photo.notes)
+
+
+def test_reading_heic_changes_nothing_in_pillow(tmp_path: Path) -> None:
+    data = as_heic(Image.fromarray(large_picture()))
+    openers = set(Image.OPEN)
+    read_bytes(tmp_path, data, "a.heic")
+    assert set(Image.OPEN) == openers
+
+
+def test_only_a_heic_loads_its_decoder() -> None:
+    program = "import sys, pixal3d_scene.photo; print('pi_heif' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def with_focal_length(millimetres: object) -> bytes:
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = millimetres
@@ -194,7 +266,7 @@ def png_header(width: int, height: int) -> bytes:
 def refused() -> dict[str, tuple[bytes, str]]:
     """Files that cannot be used, with a word that the sentence must hold."""
     rgb = Image.fromarray(picture())
-    jpeg, png = encoded(rgb, "JPEG"), encoded(rgb, "PNG")
+    jpeg, png, heic = encoded(rgb, "JPEG"), encoded(rgb, "PNG"), as_heic(Image.fromarray(large_picture()))
     return {
         "text": (b"This is not a photo.\n" * 50, "not a picture"),
         "empty": (b"", "not a picture"),
@@ -205,6 +277,8 @@ def refused() -> dict[str, tuple[bytes, str]]:
         "100 megapixels": (png_header(10_000, 10_000), "megapixels"),
         "40 gigapixels": (png_header(200_000, 200_000), "megapixels"),
         "a header without pixels": (png_header(64, 48), "damaged"),
+        "half a heic": (heic[: len(heic) // 2], "damaged"),
+        "a panorama": (encoded(Image.new("RGB", (300, 100)), "PNG"), "panorama"),
     }
 
 

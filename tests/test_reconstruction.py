@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hidden_cases import Painter
 from rendered_scene import camera_at, render, standing_box
 
 from pixal3d_scene.depth import Depth
@@ -75,6 +76,21 @@ def test_a_changed_segmenter_keeps_the_depth_that_was_made_before_it(depth_first
     assert list(keys) == list(stage_order(models(masks, metres)))
     assert (keys["depth"] == changed["depth"]) == depth_first
     assert all(keys[stage] != changed[stage] for stage in ("segment", "generate", "place", "export"))
+
+
+def test_hidden_parts_come_before_the_generator_and_only_where_there_is_a_completer() -> None:
+    without = models(Masks(uses_depth=False), Metres(needs_instances=True))
+    painter = Painter((0, 255, 0))
+    painting = replace(without, completer=painter)
+    assert stage_order(without) == ("segment", "depth", "generate", "place", "export")
+    assert stage_order(painting) == ("segment", "depth", "complete", "generate", "place", "export")
+    keys = [stage_keys(SCENE.photo, chosen, SETTINGS, KnownView()) for chosen in (without, painting)]
+    painter.revision = "2"
+    keys.append(stage_keys(SCENE.photo, painting, SETTINGS, KnownView()))
+    for one, other in ((0, 1), (1, 2), (0, 2)):
+        assert all(keys[one][stage] == keys[other][stage] for stage in ("segment", "depth"))
+        assert all(keys[one][stage] != keys[other][stage] for stage in ("generate", "place", "export"))
+    assert keys[1]["complete"] != keys[2]["complete"]
 
 
 def test_another_photo_or_camera_changes_every_key() -> None:

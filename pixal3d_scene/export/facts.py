@@ -14,6 +14,7 @@ from ..photo import Photo
 from ..scene_graph import SceneGraph, SceneObject
 
 SCHEMA_VERSION = 1
+UNDISTORTED_NAME = "photo_undistorted.jpg"  # in the run folder, where the lens's distortion was taken out
 
 
 def scene_facts(scene: SceneGraph, photo: Photo) -> dict[str, Any]:
@@ -21,14 +22,17 @@ def scene_facts(scene: SceneGraph, photo: Photo) -> dict[str, Any]:
     return {
         "schema": SCHEMA_VERSION,
         "photo": photo_facts(photo),
-        "camera": camera_facts(scene.camera),
+        "camera": camera_facts(scene.camera.resized(photo.full_size_px)),
         "objects": [object_facts(item) for item in scene.objects],
     }
 
 
 def photo_facts(photo: Photo) -> dict[str, Any]:
-    """Name, hash and size (width, height) of the oriented photo."""
-    return {"file": photo.file_name, "sha256": photo.sha256, "size_px": list(photo.size_px)}
+    """Name, hash and size (width, height) of the oriented photo, and the picture without distortion where one is."""
+    facts: dict[str, Any] = {"file": photo.file_name, "sha256": photo.sha256, "size_px": list(photo.full_size_px)}
+    if photo.distortion is not None:
+        facts |= {"undistorted": UNDISTORTED_NAME, "distortion": photo.distortion.facts()}
+    return facts
 
 
 def camera_facts(camera: Camera) -> dict[str, Any]:

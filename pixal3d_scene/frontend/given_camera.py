@@ -11,26 +11,33 @@ import numpy as np
 from scipy.spatial.transform import RigidTransform, Rotation
 
 from ..camera import Camera
+from ..distortion import Distortion
 from ..errors import InputError
 from .given_picture import check_size, read_bytes
+from .rectify import Rectification
 
 _RIGID_TOLERANCE = 1e-3  # files carry about six digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenCamera:
-    """A camera as read. Where `pose_known` is False, `camera` has its default pose, which means nothing."""
+    """A camera as read. Where `pose_known` is False, `camera` has its default pose, which means nothing.
+
+    camera: without distortion, so not that of the photo's own pixels where there is a rectification.
+    """
 
     camera: Camera
     pose_known: bool
+    rectification: Rectification | None = None
     notes: tuple[str, ...] = ()
 
 
 def read_camera(path: Path, size_px: tuple[int, int]) -> GivenCamera:
-    """Read `{"width", "height", "K", "T_world_from_cam"}`; the last one may be missing.
+    """Read `{"width", "height", "K", "T_world_from_cam", "distortion"}`; the last two may be missing.
 
     K: 3x3, pixels, pixel centres at +0.5. T_world_from_cam: 4x4, rigid, metres; cam has x right, y down, z
-    forward, world has y up and the floor at y = 0. size_px: (width, height) of the oriented photo.
+    forward, world has y up and the floor at y = 0. distortion: see `Distortion.from_facts`; K is then that of the
+    distorted photo. size_px: (width, height) of the oriented photo.
     Raises InputError for a missing or damaged file, another size, a focal length that is zero or not finite, a
     matrix that is not rigid, or a camera upside down or below the floor.
     """
@@ -38,8 +45,12 @@ def read_camera(path: Path, size_px: tuple[int, int]) -> GivenCamera:
     stated_px = (_whole_number(content, "width", path), _whole_number(content, "height", path))
     check_size(path, stated_px, size_px, what="camera")
     K = _matrix(content, "K", (3, 3), path)
+    rectification = None
     try:
         camera = Camera(K=K, size_px=size_px)
+        if content.get("distortion") is not None:
+            rectification = Rectification.of(camera, Distortion.from_facts(content["distortion"]))
+            camera = rectification.pinhole
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     notes: list[str] = []
@@ -47,9 +58,9 @@ def read_camera(path: Path, size_px: tuple[int, int]) -> GivenCamera:
         notes.append(f"The principal point in {path.name} lies outside the photo.")
     if content.get("T_world_from_cam") is None:
         notes.append(f"{path.name} has no T_world_from_cam; the camera's pose is estimated.")
-        return GivenCamera(camera=camera, pose_known=False, notes=tuple(notes))
+        return GivenCamera(camera=camera, pose_known=False, rectification=rectification, notes=tuple(notes))
     pose = _rigid(_matrix(content, "T_world_from_cam", (4, 4), path), path)
-    return GivenCamera(camera=camera.at(pose), pose_known=True, notes=tuple(notes))
+    return GivenCamera(camera=camera.at(pose), pose_known=True, rectification=rectification, notes=tuple(notes))
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def read_masks(path: Path, size_px: tuple[int, int]) -> Instances:
     Raises InputError for a missing or damaged file, another size, lossy compression, or no object at all.
     """
     image = open_picture_of_photo(path, size_px, what="mask")
-    if image.format in ("JPEG", "MPO", "JPEG2000"):
+    if image.format in ("JPEG", "MPO", "JPEG2000", "HEIF", "AVIF"):
         raise InputError(f"The mask {path} is a {image.format}, whose compression changes values; save it as PNG.")
     notes: list[str] = []
     try:
@@ -48,6 +48,11 @@ def instances_from_label_map(
     label_map: UInt16[np.ndarray, "H W"], *, source: str, notes: tuple[str, ...] = ()
 ) -> Instances:
     """One `Instance` with the label "object" per value but 0, with its flags."""
+    return Instances(label_map=label_map, items=items_of(label_map), source=source, notes=notes)
+
+
+def items_of(label_map: UInt16[np.ndarray, "H W"]) -> tuple[Instance, ...]:
+    """Every value but 0 as an object without a name, flagged where it touches the border or is tiny."""
     mask_values, areas_px = np.unique(label_map[label_map > 0], return_counts=True)
     border = np.concatenate([label_map[0], label_map[-1], label_map[:, 0], label_map[:, -1]])
     at_border = set(np.unique(border).tolist())
@@ -59,7 +64,7 @@ def instances_from_label_map(
         if area_px < _TINY_AREA_SHARE * label_map.size:
             flags.append("tiny")
         items.append(Instance(mask_value=value, flags=tuple(flags)))
-    return Instances(label_map=label_map, items=tuple(items), source=source, notes=notes)
+    return tuple(items)
 
 
 def _label_values(image: Image.Image, path: Path, notes: list[str]) -> np.ndarray:

@@ -164,7 +164,7 @@ def crop_picture(volume: CropVolume, texture_px: int) -> UInt8[np.ndarray, "s s 
     side_px = _SMALLEST_TEXTURE_PX
     while side_px < min(extent_px, texture_px) and side_px * 2 <= texture_px:
         side_px *= 2
-    rgba = np.asarray(Image.fromarray(volume.rgba).resize((side_px, side_px), Image.Resampling.BOX))
+    rgba = np.asarray(Image.fromarray(volume.visible_rgba).resize((side_px, side_px), Image.Resampling.BOX))
     inner_px = distance_transform_edt(rgba[..., 3] > 127)
     # Pixels at the mask's edge mix in the background. Thin parts have no others: their middle line stays.
     border_px = 1.2 * side_px / extent_px

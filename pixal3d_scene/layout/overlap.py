@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..asset import Mesh
+from ..mesh.closed import is_closed
 from ..mesh.raycast import Raycaster
 
 # Directions of the parity test; an odd number, all over the sphere, none along an axis, where edges are.
@@ -38,6 +40,18 @@ class Solid:
     @cached_property
     def _rays(self) -> Raycaster:
         return Raycaster([self.mesh])
+
+    @cached_property
+    def manifold(self) -> Any | None:
+        """The solid for exact volumes (manifold3d); None where the mesh is not closed or is inside out."""
+        from manifold3d import Error, Manifold, Mesh64
+
+        vertices, index = np.unique(np.asarray(self.mesh.vertices, dtype=np.float64), axis=0, return_inverse=True)
+        faces = index.reshape(-1)[self.mesh.faces]
+        if not is_closed(Mesh(vertices=vertices, faces=faces)):
+            return None
+        solid = Manifold(Mesh64(vert_properties=vertices, tri_verts=faces.astype(np.uint64)))
+        return solid if solid.status() == Error.NoError and solid.volume() > 0 else None
 
     @cached_property
     def _samples(self) -> tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, "n"]]:
@@ -152,10 +166,12 @@ def penetration(first: Solid, second: Solid) -> Penetration | None:
 
 
 def shared_volume_m3(first: Solid, second: Solid, *, cells: int = 20_000) -> float:
-    """Volume that two solids share, from a regular grid over the overlap of their boxes."""
+    """Volume that two solids share: exact where both are closed, else from a grid over the overlap of their boxes."""
     low, high = np.maximum(first.bounds[0], second.bounds[0]), np.minimum(first.bounds[1], second.bounds[1])
     if (high <= low).any():
         return 0.0
+    if first.manifold is not None and second.manifold is not None:
+        return max(float((first.manifold ^ second.manifold).volume()), 0.0)
     points, cell_m3 = _grid(low, high, cells)
     inside = first.contains(points)
     inside[inside] = second.contains(points[inside])
@@ -163,7 +179,9 @@ def shared_volume_m3(first: Solid, second: Solid, *, cells: int = 20_000) -> flo
 
 
 def volume_m3(solid: Solid, *, cells: int = 20_000) -> float:
-    """Volume by the same kind of grid, so that shares compare like with like for meshes that are not closed."""
+    """Volume of a solid: exact where it is closed, else from the same kind of grid."""
+    if solid.manifold is not None:
+        return float(solid.manifold.volume())
     points, cell_m3 = _grid(solid.bounds[0], solid.bounds[1], cells)
     return float(solid.contains(points).sum() * cell_m3)
 

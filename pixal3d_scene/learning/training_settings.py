@@ -34,7 +34,6 @@ class PlanSettings(_Tree):
 
 class RoomSettings(_Tree):
     size_px: tuple[int, int] = Field((256, 192), description="Width and height of the rendered pictures.")
-    batch: int = Field(16, ge=1, description="Rooms per step.")
     validation_batches: int = Field(8, ge=1, description="Batches that are never trained on.")
 
 

@@ -21,10 +21,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from ..asset import Mesh, ObjectAsset
+from ..asset import ObjectAsset
 from ..crop import CropVolume
 from ..frames import Similarity, cropcam_from_obj
 from ..layout.depth_scale import mesh_in_unit_cam
+from .metrics import surface_points
 
 Baseline = Callable[[ObjectAsset, CropVolume], Similarity | None]
 
@@ -105,13 +106,6 @@ BASELINES: dict[str, Baseline] = {
     "icp": icp,
     "ransac_5dof": ransac_5dof,
 }
-
-
-def surface_points(mesh: Mesh, count: int) -> Float[np.ndarray, "n 3"]:
-    """Uniform samples of a surface, the same ones every time."""
-    import trimesh
-
-    return np.asarray(trimesh.sample.sample_surface(trimesh.Trimesh(mesh.vertices, mesh.faces), count, seed=0)[0])
 
 
 def _pairs(asset: ObjectAsset, volume: CropVolume) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]] | None:

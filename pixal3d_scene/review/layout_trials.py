@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import trimesh
 from jaxtyping import Bool, Float, UInt16
 from PIL import Image
 from scipy.spatial.transform import RigidTransform
@@ -26,6 +25,7 @@ from ..instances import Instance, Instances
 from ..layout.room_shell import fit_room
 from ..photo import Photo, read_photo
 from ..room import Room
+from .room_files import read_true_meshes
 
 # The smooth error's nodes: its values a quarter of the picture apart are independent.
 _SMOOTH_NODES = 4
@@ -92,7 +92,7 @@ def read_true_scene(folder: Path) -> TrueScene:
     labels = {o["id"]: str(o["name"]).lower() for o in facts}
     names = {value: Instance(mask_value=value, label=label).name for value, label in labels.items()}
     label_map = np.where(np.isin(label_map, list(labels)), label_map, 0).astype(np.uint16)
-    meshes_world = _meshes_world(folder / "truth.glb")
+    meshes_world = read_true_meshes(folder / "truth.glb")
     objects = {
         o["id"]: TrueObject(
             mesh_world=meshes_world[o["id"]],
@@ -144,21 +144,6 @@ def asset_of_truth(mesh_world: Mesh, volume: CropVolume) -> ObjectAsset:
         generator="truth",
         status="generated",
     )
-
-
-def _meshes_world(path: Path) -> dict[int, Mesh]:
-    """Meshes by the number at the end of their node's name."""
-    scene = trimesh.load_scene(path)
-    meshes = {}
-    for node in scene.graph.nodes_geometry:
-        T_world_from_node, geometry = scene.graph[node]
-        mesh = scene.geometry[geometry].copy()
-        mesh.merge_vertices(merge_tex=True, merge_norm=True)
-        mesh.apply_transform(T_world_from_node)
-        meshes[int(node.rsplit("_", 1)[-1])] = Mesh(
-            vertices=np.array(mesh.vertices, dtype=np.float64), faces=np.array(mesh.faces, dtype=np.int64)
-        )
-    return meshes
 
 
 def _eroded(label_map: UInt16[np.ndarray, "H W"], eroded_px: int) -> UInt16[np.ndarray, "H W"]:

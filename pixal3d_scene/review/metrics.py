@@ -2,12 +2,13 @@
 
 In: points of two surfaces in one common frame and unit. Out: plain numbers in that unit. The functions know
 nothing of rooms, cameras or files; which frame and which threshold make a figure comparable with others is
-said in `room_protocol`.
+said in the protocols (`protocol_*.py`), which also name their own constants.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -15,15 +16,20 @@ from scipy.spatial import cKDTree
 
 from ..arrays import freeze
 
-UNIT_HALF_SIDE = 0.95  # of the cube that single objects are stretched to, as MIDI does
-ICP_STEPS = 50
-ICP_RELATIVE_CHANGE = 1e-5
 # Divisors are kept from zero by values far below anything a room holds.
 _NO_DISTANCE = 1e-12
 _NO_HALF_EXTENT = 1e-6
 _NO_SHARE = 1e-9
 _NO_UNION = 1e-12
 _NO_BOX = 1e-9
+
+
+def surface_points(mesh: Any, count: int, *, seed: int = 0) -> Float[np.ndarray, "n 3"]:
+    """Uniform samples of the surface of anything with `vertices` and `faces`; the same ones for the same seed."""
+    import trimesh
+
+    bare = trimesh.Trimesh(mesh.vertices, mesh.faces)
+    return np.asarray(trimesh.sample.sample_surface(bare, count, seed=seed)[0])
 
 
 class Surface:
@@ -50,9 +56,14 @@ class Gap:
         freeze(self, "from_result", "from_truth")
 
     @property
-    def chamfer(self) -> float:
+    def squared_chamfer(self) -> float:
         """Mean squared distances, both ways summed."""
         return float((self.from_result**2).mean() + (self.from_truth**2).mean())
+
+    @property
+    def mean_chamfer(self) -> float:
+        """Chamfer distance: mean distances, not squared, mean of the two ways."""
+        return float((self.from_result.mean() + self.from_truth.mean()) / 2)
 
     def f_score(self, within: float) -> float:
         """Harmonic mean of precision and recall at the distance `within`, 0 to 100 (Knapitsch et al. 2017)."""
@@ -65,26 +76,28 @@ def gap(result: Float[np.ndarray, "n 3"], truth: Surface) -> Gap:
     return Gap(from_result=truth.nearest(result)[0], from_truth=Surface(result).nearest(truth.points)[0])
 
 
-def align_rigidly(result: Float[np.ndarray, "n 3"], truth: Surface) -> Float[np.ndarray, "n 3"]:
+def align_rigidly(
+    result: Float[np.ndarray, "n 3"], truth: Surface, *, steps: int, relative_change: float
+) -> Float[np.ndarray, "n 3"]:
     """`result` moved onto `truth` by point-to-point ICP from where it is (Besl and McKay 1992).
 
-    Ends after `ICP_STEPS` steps, or when the mean squared distance changes by less than `ICP_RELATIVE_CHANGE`
-    of itself. It finds the nearest minimum only: a part of the figures' definition, not a registration tool.
+    Ends after `steps` steps, or when the mean squared distance changes by less than `relative_change` of itself.
+    It finds the nearest minimum only: a part of the figures' definition, not a registration tool.
     """
     moved, last = result, np.inf
-    for _ in range(ICP_STEPS):
+    for _ in range(steps):
         distances, nearest = truth.nearest(moved)
         mean_squared = float((distances**2).mean())
-        if abs(last - mean_squared) < ICP_RELATIVE_CHANGE * max(last, _NO_DISTANCE):
+        if abs(last - mean_squared) < relative_change * max(last, _NO_DISTANCE):
             break
         last = mean_squared
         # Fitted from the start each time, so that rounding does not add up.
-        rotation, translation = _rigid_fit(result, truth.points[nearest])
+        rotation, translation = rigid_fit(result, truth.points[nearest])
         moved = result @ rotation.T + translation
     return moved
 
 
-def _rigid_fit(
+def rigid_fit(
     source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "n 3"]
 ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
     """Rotation and translation of least squares from paired points, never a reflection (Umeyama 1991)."""
@@ -95,11 +108,11 @@ def _rigid_fit(
     return rotation, target_middle - rotation @ source_middle
 
 
-def stretched_to_unit(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    """Each axis stretched by itself to [-0.95, 0.95]: what is left is shape, without size and proportions."""
+def stretched_to_unit(points: Float[np.ndarray, "n 3"], *, half_side: float) -> Float[np.ndarray, "n 3"]:
+    """Each axis stretched by itself to [-half_side, half_side]: shape is left, without size and proportions."""
     low, high = points.min(axis=0), points.max(axis=0)
     half_extent = np.maximum((high - low) / 2, _NO_HALF_EXTENT)
-    return (points - (low + high) / 2) / half_extent * UNIT_HALF_SIDE
+    return (points - (low + high) / 2) / half_extent * half_side
 
 
 def box_centre(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3"]:

@@ -59,7 +59,10 @@ def report_facts(result: RunResult) -> dict[str, Any]:
     return {
         "schema": SCHEMA_VERSION,
         "photo": photo_facts(result.photo),
-        "camera": {**camera_facts(result.scene.camera), **_camera_angles(result.scene.camera)},
+        "camera": {
+            **camera_facts(result.scene.camera.resized(result.photo.full_size_px)),
+            **_camera_angles(result.scene.camera),
+        },
         "masks": {
             "source": result.instances.source,
             "rejected": [{"reason": r.reason, "area_px": r.area_px} for r in result.instances.rejected],

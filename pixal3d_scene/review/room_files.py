@@ -11,7 +11,7 @@ compare something else than what other programs read.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 
 from ..arrays import freeze
+from ..asset import Mesh
 from ..camera import Camera
 from ..errors import InputError
 
@@ -34,23 +35,38 @@ class TrueRoom:
     """Ground truth of one photo.
 
     label_map: 0 = room shell. z_m: along +z of `cam`, 0 = none. points_cam: uniform on the whole surface of
-    each object that shows enough pixels, hidden parts too, keyed by its value in the label map.
+    each object that shows enough pixels, hidden parts too, keyed by its value in the label map; these objects count.
+    parents: of all objects, 0 = floor. meshes_cam: of all objects; empty where the room has no truth.glb.
     """
 
     name: str
-    size_px: tuple[int, int]
+    camera: Camera
+    T_world_from_cam: Float[np.ndarray, "4 4"]
     label_map: Int[np.ndarray, "H W"]
     z_m: Float[np.ndarray, "H W"]
     points_cam: dict[int, Float[np.ndarray, "n 3"]]
+    parents: dict[int, int]
+    meshes_cam: dict[int, Mesh]
 
     def __post_init__(self) -> None:
-        freeze(self, "label_map", "z_m")
+        freeze(self, "T_world_from_cam", "label_map", "z_m")
+
+    def world_from_cam(self, points_cam: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        """Points in `cam` to points in the room's world (y up, floor at 0), metres."""
+        return _transform(self.T_world_from_cam, points_cam)
+
+    def meshes_needed_by(self, protocol: str) -> dict[int, Mesh]:
+        """`meshes_cam`; raises InputError where the room came without."""
+        if not self.meshes_cam:
+            raise InputError(f"{self.name} has no truth.glb; {protocol} samples the true meshes, restore the file.")
+        return self.meshes_cam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewedObject:
     """One object of a run. mesh_cam: a trimesh.Trimesh in `cam`, metres, equal vertices merged."""
 
+    name: str
     mask_value: int
     parent: str | None
     relation: str
@@ -63,6 +79,7 @@ class ReviewedRun:
 
     objects: those of scene.json that have a mesh in scene.glb, in the order of scene.json.
     label_map, z_m: at the truth's size; z_m is None where the run wrote no depth, 0 = none.
+    background_cam: all meshes of scene.glb that belong to no object (the room shell), or None.
     camera: intrinsics at the size that the run names. T_world_from_cam: as scene.json says.
     """
 
@@ -71,13 +88,14 @@ class ReviewedRun:
     objects: tuple[ReviewedObject, ...]
     label_map: Int[np.ndarray, "H W"]
     z_m: Float[np.ndarray, "H W"] | None
+    background_cam: Mesh | None = None
 
     def __post_init__(self) -> None:
         freeze(self, "T_world_from_cam", "label_map", "z_m")
 
     def world_from_cam(self, points_cam: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """Points in `cam` to points in the run's own world, metres."""
-        return points_cam @ self.T_world_from_cam[:3, :3].T + self.T_world_from_cam[:3, 3]
+        return _transform(self.T_world_from_cam, points_cam)
 
 
 def is_true_room(folder: Path) -> bool:
@@ -92,7 +110,12 @@ def read_true_room(folder: Path) -> TrueRoom:
         scene = json.loads((folder / "scene.json").read_text())
         label_map = _read_values(folder / "instances.png").astype(np.int64)
         z_m = _read_values(folder / "depth.png").astype(np.float64) / _MM_PER_M
-        T_cam_from_world = np.linalg.inv(np.array(camera["T_world_from_cam"], dtype=np.float64))
+        T_world_from_cam = np.array(camera["T_world_from_cam"], dtype=np.float64)
+        T_cam_from_world = np.linalg.inv(T_world_from_cam)
+        size_px = (int(camera["width"]), int(camera["height"]))
+        K = np.array(camera["K"], dtype=np.float64)
+        parents = {int(item["id"]): int(item.get("parent") or 0) for item in scene["objects"]}
+        meshes_world = read_true_meshes(folder / "truth.glb") if (folder / "truth.glb").is_file() else {}
         with np.load(folder / "truth.npz", allow_pickle=False) as arrays:
             points_cam = {
                 int(item["id"]): _transform(T_cam_from_world, arrays[f"points_{item['id']}"].astype(np.float64))
@@ -105,10 +128,51 @@ def read_true_room(folder: Path) -> TrueRoom:
         ) from error
     return TrueRoom(
         name=folder.name,
-        size_px=(int(camera["width"]), int(camera["height"])),
+        camera=Camera(K=K, size_px=size_px),
+        T_world_from_cam=T_world_from_cam,
         label_map=label_map,
         z_m=z_m,
         points_cam=points_cam,
+        parents=parents,
+        meshes_cam={
+            value: replace(mesh, vertices=_transform(T_cam_from_world, mesh.vertices))
+            for value, mesh in meshes_world.items()
+        },
+    )
+
+
+def read_true_meshes(path: Path) -> dict[int, Mesh]:
+    """The meshes of a truth.glb in world, by the number at the end of their node's name."""
+    scene = trimesh.load_scene(path)
+    meshes = {}
+    for node in scene.graph.nodes_geometry:
+        T_world_from_node, geometry = scene.graph[node]
+        mesh = scene.geometry[geometry].copy()
+        mesh.merge_vertices(merge_tex=True, merge_norm=True)
+        mesh.apply_transform(T_world_from_node)
+        meshes[int(node.rsplit("_", 1)[-1])] = Mesh(
+            vertices=np.array(mesh.vertices, dtype=np.float64), faces=np.array(mesh.faces, dtype=np.int64)
+        )
+    return meshes
+
+
+def run_of_truth(truth: TrueRoom) -> ReviewedRun:
+    """The truth as if a program had made it: what no figure of a protocol can be better than."""
+    return ReviewedRun(
+        camera=truth.camera,
+        T_world_from_cam=np.array(truth.T_world_from_cam),
+        objects=tuple(
+            ReviewedObject(
+                name=str(value),
+                mask_value=value,
+                parent=str(truth.parents[value]) if truth.parents.get(value) else "floor",
+                relation="on",
+                mesh_cam=trimesh.Trimesh(mesh.vertices, mesh.faces),
+            )
+            for value, mesh in sorted(truth.meshes_needed_by("a score of the truth itself").items())
+        ),
+        label_map=np.array(truth.label_map),
+        z_m=np.array(truth.z_m),
     )
 
 
@@ -116,54 +180,68 @@ def read_run(folder: Path, *, truth: TrueRoom) -> ReviewedRun:
     """Read a run folder; raises whatever goes wrong, since every such error means the same: it failed."""
     scene = json.loads((folder / "scene.json").read_text())
     T_world_from_cam = np.array(scene["camera"]["T_world_from_cam"], dtype=np.float64)
-    size_px = tuple(int(side) for side in scene.get("photo", {}).get("size_px", truth.size_px))
+    size_px = tuple(int(side) for side in scene.get("photo", {}).get("size_px", truth.camera.size_px))
     depth_file = folder / "depth.png"
     height, width = truth.label_map.shape
+    objects, background_cam = _read_meshes(folder / "scene.glb", scene["objects"], np.linalg.inv(T_world_from_cam))
     return ReviewedRun(
         camera=Camera(K=np.array(scene["camera"]["K"], dtype=np.float64), size_px=(size_px[0], size_px[1])),
         T_world_from_cam=T_world_from_cam,
-        objects=tuple(_read_objects(folder / "scene.glb", scene["objects"], np.linalg.inv(T_world_from_cam))),
+        objects=objects,
         label_map=_read_values(folder / "instances.png", size_px=(width, height)).astype(np.int64),
         z_m=_read_depth(depth_file, size_px=(width, height)) if depth_file.exists() else None,
+        background_cam=background_cam,
     )
 
 
-def _read_objects(
+def _read_meshes(
     file: Path, listed: list[dict[str, Any]], T_cam_from_world: Float[np.ndarray, "4 4"]
-) -> list[ReviewedObject]:
-    """Objects with their meshes; the last one wins where several claim the same mask value."""
+) -> tuple[tuple[ReviewedObject, ...], Mesh | None]:
+    """Objects with their meshes, the last one where several claim the same mask value; then what is no object's."""
     scene = trimesh.load_scene(file)
-    parts: dict[str, list[trimesh.Trimesh]] = {item["name"]: [] for item in listed}
+    parts: dict[str | None, list[trimesh.Trimesh]] = {None: [], **{item["name"]: [] for item in listed}}
+    names = parts.keys() - {None}
     for node in scene.graph.nodes_geometry:
-        owner = _owner(scene, node, parts.keys())
-        if owner is not None:
-            T_world_from_part, geometry = scene.graph[node]
-            part = scene.geometry[geometry].copy()
-            part.apply_transform(T_world_from_part)
-            parts[owner].append(part)
+        if _is_not_the_object(node, names):
+            continue
+        T_world_from_part, geometry = scene.graph[node]
+        part = scene.geometry[geometry].copy()
+        part.apply_transform(T_world_from_part)
+        parts[_owner(scene, node, names)].append(part)
     objects: dict[int, ReviewedObject] = {}
     for item in listed:
         if parts[item["name"]]:
-            # Bare vertices and faces: seams of texture coordinates are merged and do not count as holes.
-            mesh = trimesh.util.concatenate([trimesh.Trimesh(p.vertices, p.faces) for p in parts[item["name"]]])
-            mesh.apply_transform(T_cam_from_world)
             objects[item["mask_value"]] = ReviewedObject(
+                name=item["name"],
                 mask_value=int(item["mask_value"]),
                 parent=item.get("parent"),
                 relation=item.get("relation", "on"),
-                mesh_cam=mesh,
+                mesh_cam=_joined(parts[item["name"]], T_cam_from_world),
             )
-    return list(objects.values())
+    if not parts[None]:
+        return tuple(objects.values()), None
+    shell = _joined(parts[None], T_cam_from_world)
+    shell_cam = Mesh(vertices=np.array(shell.vertices), faces=np.array(shell.faces, dtype=np.int64))
+    return tuple(objects.values()), shell_cam
+
+
+def _joined(parts: list[trimesh.Trimesh], T_cam_from_world: Float[np.ndarray, "4 4"]) -> trimesh.Trimesh:
+    # Bare vertices and faces: seams of texture coordinates are merged and do not count as holes.
+    mesh = trimesh.util.concatenate([trimesh.Trimesh(p.vertices, p.faces) for p in parts])
+    mesh.apply_transform(T_cam_from_world)
+    return mesh
+
+
+def _is_not_the_object(node: str, names: Any) -> bool:
+    """Whether a mesh node is a collision shape or a level of detail, by its name."""
+    return node not in names and any(word in node.lower() for word in _NOT_THE_OBJECT)
 
 
 def _owner(scene: Any, node: str, names: Any) -> str | None:
     """The object that a mesh node belongs to: the nearest named node above it, or itself."""
     base = scene.graph.base_frame
     path = [node] if node == base else scene.graph.transforms.shortest_path(base, node)
-    owner = next((step for step in reversed(path) if step in names), None)
-    if owner != node and any(word in node.lower() for word in _NOT_THE_OBJECT):
-        return None
-    return owner
+    return next((step for step in reversed(path) if step in names), None)
 
 
 def _read_values(file: Path, *, size_px: tuple[int, int] | None = None) -> Any:

@@ -49,6 +49,38 @@ _DINOV3_FILES = ("config.json", "model.safetensors")
 _DINOV3_BYTES = 1_210_000_000
 _PIXAL3D_BYTES = 24_050_000_000
 _PIXAL3D_REMARK = "Code and weights are stated to be MIT; read the model card's own terms on regions and use first."
+# Of a Stable Diffusion XL pipeline in half precision, as diffusers reads it.
+_SDXL_FILES = (
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    *(f"text_encoder{n}/{file}" for n in ("", "_2") for file in ("config.json", "model.fp16.safetensors")),
+    *(
+        f"tokenizer{n}/{file}"
+        for n in ("", "_2")
+        for file in ("merges.txt", "special_tokens_map.json", "tokenizer_config.json", "vocab.json")
+    ),
+    *(
+        f"{net}/{file}"
+        for net in ("unet", "vae")
+        for file in ("config.json", "diffusion_pytorch_model.fp16.safetensors")
+    ),
+)
+_FLUX_FILL_FILES = (
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "text_encoder_2/config.json",
+    *(f"text_encoder_2/model-0000{n}-of-00002.safetensors" for n in (1, 2)),
+    "text_encoder_2/model.safetensors.index.json",
+    *(f"tokenizer/{file}" for file in ("merges.txt", "special_tokens_map.json", "tokenizer_config.json", "vocab.json")),
+    *(f"tokenizer_2/{file}" for file in ("special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")),
+    "transformer/config.json",
+    *(f"transformer/diffusion_pytorch_model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)),
+    "transformer/diffusion_pytorch_model.safetensors.index.json",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+)
 
 
 def _checkpoint_files(pipeline: str, stems: tuple[str, ...]) -> tuple[str, ...]:
@@ -136,6 +168,30 @@ _ALL = (
         gated=False,
         commercial="yes",
         remark="Published as a .pth release of github.com/valeoai/NAF; docs/weights.md converts it once.",
+    ),
+    PublishedWeights(
+        name="sdxl-inpainting",
+        purpose="hidden parts (run --complete)",
+        hub_id="diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
+        revision=None,
+        files=_SDXL_FILES,
+        size_bytes=6_940_000_000,
+        licence="CreativeML Open RAIL++-M",
+        gated=False,
+        commercial="yes",
+        remark="The licence forbids the uses in its Attachment A, and that condition must be passed on.",
+    ),
+    PublishedWeights(
+        name="flux-fill",
+        purpose="hidden parts (run --complete), larger network",
+        hub_id="black-forest-labs/FLUX.1-Fill-dev",
+        revision=None,
+        files=_FLUX_FILL_FILES,
+        size_bytes=33_730_000_000,
+        licence="FLUX.1 [dev] Non-Commercial License",
+        gated=True,
+        commercial="no",
+        remark="Never a default; name it as complete.weights in a config file to use it.",
     ),
     _depth_anything("Small", 99_200_000, "Apache-2.0", "yes"),
     _depth_anything("Base", 390_000_000, "CC-BY-NC-4.0", "no"),

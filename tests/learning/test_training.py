@@ -21,7 +21,8 @@ from pixal3d_scene.learning.front_end_loss import front_end_loss
 from pixal3d_scene.learning.front_end_targets import NO_LABEL, FrontEndTargets, front_end_targets
 from pixal3d_scene.learning.front_end_task import FrontEndTask
 from pixal3d_scene.learning.room_batch import RoomBatch
-from pixal3d_scene.learning.room_shards import RoomShards, write_shard
+from pixal3d_scene.learning.room_cache import write_batch
+from pixal3d_scene.learning.room_files import RoomFiles
 from pixal3d_scene.learning.training import TrainingPlan, averaged_weights, train
 
 CPU = torch.device("cpu")
@@ -165,19 +166,18 @@ def test_portrait_and_landscape_share_the_weights() -> None:
     assert WALL_M > 0
 
 
-def test_rooms_come_back_from_disk(tmp_path: Path) -> None:
-    batch = flat_rooms(5, seed=4)
-    write_shard(batch, tmp_path, 0)
-    back = RoomShards(tmp_path, batch=3, seed=0).draw(0)
-    assert len(back) == 3
-    chosen = [int(s) - 4 * 5 for s in back.seeds]
-    assert len(set(chosen)) == 3
-    torch.testing.assert_close(back.z_m, batch.z_m[chosen], rtol=2e-3, atol=0)
-    for name in ("rgb", "valid", "instance_ids", "shell_part", "label", "K", "up_cam", "camera_height_m"):
-        assert torch.equal(getattr(back, name), getattr(batch, name)[chosen]), name
-    assert torch.equal(RoomShards(tmp_path, batch=3, seed=0).draw(0).seeds, back.seeds)
+def test_rooms_are_drawn_from_a_folder_that_grows(tmp_path: Path) -> None:
+    first, second = flat_rooms(2, seed=4), flat_rooms(2, seed=5)
+    write_batch(first, tmp_path / "train_a.npz")
+    write_batch(second, tmp_path / "validation_a.npz")
+    files = RoomFiles(tmp_path, "train", seed=0)
+    assert all(torch.equal(files.draw(step).seeds, first.seeds) for step in range(5))
+    write_batch(second, tmp_path / "train_b.npz")
+    seen = {int(files.draw(step).seeds[0]) for step in range(50, 80)}
+    assert seen == {int(first.seeds[0]), int(second.seeds[0])}
+    assert torch.equal(files.draw(60).rgb, RoomFiles(tmp_path, "train", seed=0).draw(60).rgb)
 
 
 def test_a_folder_without_rooms_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no rendered rooms"):
-        RoomShards(tmp_path, batch=3, seed=0).draw(0)
+        RoomFiles(tmp_path, "train", seed=0).draw(0)

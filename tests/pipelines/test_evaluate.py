@@ -17,7 +17,7 @@ from room_doubles import Run, moved, perfect_run, scaling, shift, write_block_ro
 
 from pipelines.evaluate import as_json, evaluate, table_rows
 from pixal3d_scene.errors import InputError
-from pixal3d_scene.review.room_protocol import FIGURE_FIELDS, FIGURE_MEANINGS
+from pixal3d_scene.review.protocol_room import FIGURE_FIELDS, FIGURE_MEANINGS
 
 MIRROR_X = np.diag([-1.0, 1.0, 1.0, 1.0])
 
@@ -54,7 +54,7 @@ def scores_of(scorer: Path, truth_dir: Path, runs_dir: Path, out: Path) -> dict[
 
 
 def assert_equal(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    assert ours.keys() - {"protocol"} == theirs.keys()
+    assert ours.keys() - {"protocol", "parameters"} == theirs.keys()
     for row, expected in {**theirs["rooms"], "mean": theirs["mean"]}.items():
         got = ours["mean"] if row == "mean" else ours["rooms"][row]
         known = {key: value for key, value in expected.items() if value is not None}

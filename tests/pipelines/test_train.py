@@ -12,7 +12,7 @@ from pipelines.train import train
 from pixal3d_scene.errors import BackendMissing, InputError
 from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork
 from pixal3d_scene.frontend.front_end_weights import read_front_end, write_front_end
-from pixal3d_scene.learning.room_shards import write_shard
+from pixal3d_scene.learning.room_cache import write_batch
 from pixal3d_scene.learning.training import averaged_weights
 from pixal3d_scene.learning.training_settings import TrainingSettings, read_training_settings, training_names
 
@@ -21,8 +21,8 @@ SIZES = {"widths": (8, 12, 16, 24, 32), "blocks": (1, 1, 1, 1), "decoder_width":
 
 def rooms(folder: Path) -> Path:
     for number in range(2):
-        write_shard(flat_rooms(4, seed=number), folder, number)
-    write_shard(flat_rooms(4, seed=99), folder / "validation", 0)
+        write_batch(flat_rooms(2, seed=number), folder / f"train_{number}.npz")
+    write_batch(flat_rooms(2, seed=99), folder / "validation_0.npz")
     return folder
 
 
@@ -39,7 +39,7 @@ def test_the_smoke_settings_train_in_seconds(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="validation"):
+    with pytest.raises(InputError, match="no rendered rooms"):
         train("front-end-smoke", tmp_path, tmp_path / "out")
     with pytest.raises(InputError, match="front-end-smoke"):
         train("no-such-settings", rooms(tmp_path / "rooms"), tmp_path / "out")

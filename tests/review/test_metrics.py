@@ -18,6 +18,8 @@ from pixal3d_scene.review.metrics import (
     stretched_to_unit,
 )
 
+ICP = {"steps": 50, "relative_change": 1e-5}
+
 
 def blob(count: int = 600) -> np.ndarray:
     """Points without any symmetry."""
@@ -33,7 +35,7 @@ def box(low: tuple[float, float, float], high: tuple[float, float, float]) -> np
 
 def test_equal_sets_have_no_gap() -> None:
     between = gap(blob(), Surface(blob()))
-    assert between.chamfer == 0
+    assert between.squared_chamfer == between.mean_chamfer == 0
     assert between.f_score(1e-9) == 100
 
 
@@ -43,7 +45,8 @@ def test_two_points_give_the_distances_by_hand() -> None:
     between = gap(found, Surface(np.zeros((1, 3))))
     assert between.from_result.tolist() == [3, 4]
     assert between.from_truth.tolist() == [3]
-    assert between.chamfer == (9 + 16) / 2 + 9
+    assert between.squared_chamfer == (9 + 16) / 2 + 9
+    assert between.mean_chamfer == ((3 + 4) / 2 + 3) / 2
     assert between.f_score(3.5) == pytest.approx(100 * 2 * 0.5 * 1 / 1.5)
     assert between.f_score(3.0) == 0  # the threshold itself is outside
     assert between.f_score(4.1) == 100
@@ -60,14 +63,14 @@ def test_the_two_directions_are_not_swapped() -> None:
 def test_icp_undoes_a_small_motion_and_no_scale() -> None:
     true = blob()
     turned = Rotation.from_euler("xyz", [3, -4, 2], degrees=True).apply(true) + np.array([0.02, -0.03, 0.01])
-    np.testing.assert_allclose(align_rigidly(turned, Surface(true)), true, atol=2e-2)
-    grown = align_rigidly(true * 1.05, Surface(true))
+    np.testing.assert_allclose(align_rigidly(turned, Surface(true), **ICP), true, atol=2e-2)
+    grown = align_rigidly(true * 1.05, Surface(true), **ICP)
     assert np.ptp(grown, axis=0).prod() == pytest.approx(np.ptp(true * 1.05, axis=0).prod(), rel=0.02)
 
 
 def test_icp_never_mirrors() -> None:
     flat = blob() * [1.0, 1.0, 0.02]  # a flat set tempts the least-squares fit to a reflection
-    aligned = align_rigidly(flat * [-1.0, 1.0, 1.0], Surface(flat))
+    aligned = align_rigidly(flat * [-1.0, 1.0, 1.0], Surface(flat), **ICP)
     fitted, _ = Rotation.align_vectors(aligned - aligned.mean(axis=0), (flat - flat.mean(axis=0)) * [-1.0, 1.0, 1.0])
     np.testing.assert_allclose(
         fitted.apply((flat - flat.mean(axis=0)) * [-1.0, 1.0, 1.0]), aligned - aligned.mean(axis=0), atol=1e-9
@@ -75,11 +78,11 @@ def test_icp_never_mirrors() -> None:
 
 
 def test_stretching_leaves_shape_without_size() -> None:
-    stretched = stretched_to_unit(blob() * [3.0, 0.1, 7.0] + [5.0, 5.0, 5.0])
-    np.testing.assert_allclose(stretched, stretched_to_unit(blob()), atol=1e-9)
+    stretched = stretched_to_unit(blob() * [3.0, 0.1, 7.0] + [5.0, 5.0, 5.0], half_side=0.95)
+    np.testing.assert_allclose(stretched, stretched_to_unit(blob(), half_side=0.95), atol=1e-9)
     np.testing.assert_allclose(stretched.min(axis=0), -0.95)
     np.testing.assert_allclose(stretched.max(axis=0), 0.95)
-    flat = stretched_to_unit(blob() * [1.0, 0.0, 1.0])
+    flat = stretched_to_unit(blob() * [1.0, 0.0, 1.0], half_side=0.95)
     assert np.isfinite(flat).all()
     assert not flat[:, 1].any()
 

@@ -21,7 +21,7 @@ def test_entries_say_what_a_user_must_know(name: str) -> None:
     assert weights.hub_id is not None or weights.remark
     assert weights.revision is None or re.fullmatch("[0-9a-f]{40}", weights.revision)
     assert weights.follows is None or weights.follows in weights.files
-    assert all(file.endswith((".json", ".safetensors")) for file in weights.files)  # never a pickle
+    assert all(file.endswith((".json", ".safetensors", ".txt")) for file in weights.files)  # never a pickle
 
 
 def test_the_generator_needs_what_the_registry_has() -> None:

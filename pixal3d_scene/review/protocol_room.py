@@ -12,10 +12,10 @@ most 20000 points a scene, tau = 0.1, rigid ICP first. They see neither mirrored
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import trimesh
@@ -26,6 +26,7 @@ from ..errors import InputError
 from ..mesh.raycast import view
 from .matching import Matching, match_instances
 from .metrics import Gap, Surface, align_rigidly, box_centre, box_iou, box_overlap, gap, stretched_to_unit
+from .protocol import Score
 from .room_files import ReviewedRun, TrueRoom
 
 POINTS_PER_OBJECT = 4000
@@ -33,6 +34,8 @@ POINTS_PER_SCENE = 20_000
 SCENE_LONGEST_SIDE = 2.0
 UNIT_CUBE_TAU = 0.1  # of the unit cube [-1, 1]
 METRIC_TAU_M = 0.05
+UNIT_HALF_SIDE = 0.95  # of the cube that single objects are stretched to
+ICP: Any = {"steps": 50, "relative_change": 1e-5}
 CONTACT_TOLERANCE_M = 0.02
 _ON_THE_FLOOR = (None, "floor", "room")
 
@@ -146,13 +149,13 @@ def _score_scene(truth: TrueRoom, samples_cam: dict[int, Float[np.ndarray, "n 3"
     surface = Surface(true_unit)
     raw = gap(found_unit, surface)
     scaled_unit = ((found_unit / unit_per_m + middle_cam) * scale - middle_cam) * unit_per_m
-    aligned = gap(align_rigidly(found_unit, surface), surface)
+    aligned = gap(align_rigidly(found_unit, surface, **ICP), surface)
     return {
-        "scene_chamfer_raw": raw.chamfer,
+        "scene_chamfer_raw": raw.squared_chamfer,
         "scene_f_raw": raw.f_score(UNIT_CUBE_TAU),
         "scene_f_5cm": raw.f_score(METRIC_TAU_M * unit_per_m),
         "scene_f_scaled": gap(scaled_unit, surface).f_score(UNIT_CUBE_TAU),
-        "scene_chamfer": aligned.chamfer,
+        "scene_chamfer": aligned.squared_chamfer,
         "scene_f": aligned.f_score(UNIT_CUBE_TAU),
     }
 
@@ -196,15 +199,15 @@ def _score_objects(
         "object_f_5cm": mean_over_all([gap(p.found_cam, Surface(p.true_cam)).f_score(METRIC_TAU_M) for p in pairs]),
         "object_f": mean_over_all([shape.f_score(UNIT_CUBE_TAU) for shape in shapes]),
         "silhouette_iou": mean_over_all(silhouette_ious),
-        "object_chamfer": float(np.mean([shape.chamfer for shape in shapes])) if pairs else None,
+        "object_chamfer": float(np.mean([shape.squared_chamfer for shape in shapes])) if pairs else None,
         "centre_distance_m": float(np.median(distances_m)) if pairs else None,
     }
 
 
 def _shape_gap(found_cam: Float[np.ndarray, "n 3"], true_cam: Float[np.ndarray, "m 3"]) -> Gap:
     """What remains between two objects when size, proportions and place are taken away."""
-    surface = Surface(stretched_to_unit(true_cam))
-    return gap(align_rigidly(stretched_to_unit(found_cam), surface), surface)
+    surface = Surface(stretched_to_unit(true_cam, half_side=UNIT_HALF_SIDE))
+    return gap(align_rigidly(stretched_to_unit(found_cam, half_side=UNIT_HALF_SIDE), surface, **ICP), surface)
 
 
 def mask_iou(a: Bool[np.ndarray, "H W"], b: Bool[np.ndarray, "H W"]) -> float:
@@ -228,3 +231,34 @@ def _score_physics(run: ReviewedRun, samples_cam: dict[int, Float[np.ndarray, "n
 
 def _at_most(count: int, points: Float[np.ndarray, "n 3"], rng: np.random.Generator) -> Float[np.ndarray, "m 3"]:
     return np.asarray(points[rng.choice(len(points), min(count, len(points)), replace=False)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomProtocol:
+    """P-Room with its constants, which are fixed: they define the figures' names."""
+
+    name: ClassVar[str] = "P-Room"
+    meanings: ClassVar[Mapping[str, str]] = FIGURE_MEANINGS
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "points_per_object": POINTS_PER_OBJECT,
+            "points_per_scene": POINTS_PER_SCENE,
+            "scene_longest_side": SCENE_LONGEST_SIDE,
+            "tau": UNIT_CUBE_TAU,
+            "tau_m": METRIC_TAU_M,
+            "object_half_side": UNIT_HALF_SIDE,
+            "icp_steps": ICP["steps"],
+            "icp_relative_change": ICP["relative_change"],
+            "contact_m": CONTACT_TOLERANCE_M,
+            "chamfer": "squared, both directions summed",
+            "alignment": "none; F-S, CD-S, F-O and CD-O after rigid point-to-point ICP, no scale",
+            "frame": "photo's camera",
+            "pairing": "masks at IoU > 0.5",
+        }
+
+    def score(self, truth: TrueRoom, run: ReviewedRun) -> Score:
+        """See `EvaluationProtocol.score`."""
+        score = score_room(truth, run)
+        return Score(true_objects=score.true_objects, matched_objects=score.matched_objects, figures=score.figures)
