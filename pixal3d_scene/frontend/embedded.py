@@ -1,0 +1,213 @@
+"""The front-end of the preset `embedded`: the package's own network as a Segmenter and as a DepthEstimator.
+
+One network, one pass per photo for both. It sees the photo at the size it was trained on, its longer side exactly; the
+shorter one is continued at both ends to a multiple of 32 px.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+from PIL import Image
+
+from ..camera import Camera
+from ..code_revision import code_revision
+from ..depth import Depth
+from ..errors import BackendMissing, StageFailed
+from ..instances import Instances
+from ..photo import Photo
+from .hygiene import clean_masks
+from .network_depth import Prediction, depth_of_photo
+from .proposals import MaskProposal
+from .protocols import KnownView
+from .stand import Assumed
+from .view import EstimatedCamera
+
+if TYPE_CHECKING:
+    import torch
+
+    from .front_end_network import FrontEndNetwork, FrontEndOutput
+
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "embedded" / "front_end.safetensors"
+_FINER = 4  # masks are decided on a grid this much finer than the network's maps
+_SHELL_SURE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """How a photo lies in the network's picture: the size it has there, and the pixels above and left of it."""
+
+    inner_px: tuple[int, int]
+    left_px: int
+    top_px: int
+    outer_px: tuple[int, int]
+
+
+class EmbeddedNetwork:
+    """The network in a file, read when it is first needed. Keeps what it said of the last photo."""
+
+    def __init__(self, path: Path = WEIGHTS) -> None:
+        if not path.is_file():
+            raise BackendMissing(f"The front-end weights {path} are missing; install the package again.")
+        self._path = path
+        self._network: FrontEndNetwork | None = None
+        self._last: tuple[str, FrontEndOutput] | None = None
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.revision = hashlib.sha256(f"{content} {code_revision('frontend/*.py')}".encode()).hexdigest()[:16]
+
+    @property
+    def network(self) -> FrontEndNetwork:
+        if self._network is None:
+            from .front_end_weights import read_front_end
+
+            self._network = read_front_end(self._path)
+        return self._network
+
+    def look(self, photo: Photo) -> FrontEndOutput:
+        """What the network says of a photo, without what was continued around it; on the CPU, a batch of one."""
+        if self._last is None or self._last[0] != photo.sha256:
+            self._last = (photo.sha256, self._seen(photo))
+        return self._last[1]
+
+    def _seen(self, photo: Photo) -> FrontEndOutput:
+        import torch
+
+        from .front_end_network import STRIDE, FrontEndOutput
+
+        fit = fit_picture(photo.size_px, side_px=self.network.config.side_px)
+        picture = torch.from_numpy(_picture(photo, fit)).permute(2, 0, 1)[None].float() / 255
+        with torch.inference_mode():
+            output = self.network(picture)
+        rows = slice(fit.top_px // STRIDE, (fit.top_px + fit.inner_px[1]) // STRIDE)
+        columns = slice(fit.left_px // STRIDE, (fit.left_px + fit.inner_px[0]) // STRIDE)
+        return FrontEndOutput(
+            log_depth=output.log_depth[:, rows, columns],
+            shell=output.shell[..., rows, columns],
+            centre=output.centre[:, rows, columns],
+            offset=output.offset[..., rows, columns],
+            label=output.label[..., rows, columns],
+            up_cam=output.up_cam,
+            log_focal=output.log_focal,
+        )
+
+
+class EmbeddedDepth:
+    """Metric depth, intrinsics and floor by the package's own network; see `DepthEstimator`."""
+
+    name = "embedded"
+    needs_instances = False
+
+    def __init__(self, network: EmbeddedNetwork, *, assumed: Assumed) -> None:
+        self._network, self._assumed, self.revision = network, assumed, network.revision
+
+    def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
+        """See `DepthEstimator`."""
+        output = self._network.look(photo)
+        longer = max(photo.size_px)
+        focal_px = float(output.log_focal[0].exp()) * longer
+        prediction = Prediction(
+            depth=_as_float32(output.log_depth[0].exp()) * np.float32(photo.size_px[0] / longer),
+            per_focal_width=True,
+            estimated=EstimatedCamera(
+                camera=Camera.from_focal(focal_px=focal_px, size_px=photo.size_px), source="the built-in network"
+            ),
+        )
+        return depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
+
+
+class EmbeddedSegmenter:
+    """Instances, labels and the room's parts by the package's own network; see `Segmenter`."""
+
+    name = "embedded"
+    uses_depth = True
+
+    def __init__(self, network: EmbeddedNetwork, *, max_objects: int, min_area_share: float) -> None:
+        self._network, self.revision = network, network.revision
+        self._max_objects, self._min_area_share = max_objects, min_area_share
+
+    def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
+        """See `Segmenter`; raises StageFailed where the network finds no object."""
+        del known
+        proposals = self.propose(photo)
+        if not any(p.label not in ("floor", "wall", "ceiling", "window", "door") for p in proposals):
+            raise StageFailed("segment", "no object was found in the photo; give the objects with --masks")
+        return clean_masks(
+            proposals,
+            size_px=photo.size_px,
+            depth=depth,
+            source=self.name,
+            max_objects=self._max_objects,
+            min_area_share=self._min_area_share,
+        )
+
+    def propose(self, photo: Photo) -> tuple[MaskProposal, ...]:
+        """The objects, whose masks do not overlap, and the parts of the room."""
+        from .front_end_decode import find_instances
+        from .front_end_network import SHELL_CLASSES
+
+        output = self._network.look(photo)
+        labels = self._network.network.config.labels
+        probability = output.shell[0].softmax(dim=0)  # (6, h, w)
+        found = find_instances(output)
+        masks = _finer_masks(probability[0], [f.mask for f in found])
+        objects = [
+            MaskProposal(mask=mask, label=_word(labels[f.label]), score=f.score, source=self.name)
+            for mask, f in zip(masks, found, strict=True)
+            if mask.any()
+        ]
+        parts = [
+            MaskProposal(mask=mask, label=SHELL_CLASSES[k], score=0.5, source=self.name)
+            for k in range(1, len(SHELL_CLASSES))
+            if (mask := _finer(probability[k]) > _SHELL_SURE).any()
+        ]
+        return (*objects, *parts)
+
+
+def fit_picture(size_px: tuple[int, int], *, side_px: int) -> _Fit:
+    """The photo at `side_px` along its longer side, continued alike on both sides of the shorter one."""
+    from .front_end_network import SIZE_MULTIPLE_PX
+
+    scale = side_px / max(size_px)
+    inner = (2 * max(1, round(size_px[0] * scale / 2)), 2 * max(1, round(size_px[1] * scale / 2)))
+    outer = (-(-inner[0] // SIZE_MULTIPLE_PX) * SIZE_MULTIPLE_PX, -(-inner[1] // SIZE_MULTIPLE_PX) * SIZE_MULTIPLE_PX)
+    left, top = ((outer[k] - inner[k]) // 4 * 2 for k in (0, 1))
+    return _Fit(inner_px=inner, left_px=left, top_px=top, outer_px=outer)
+
+
+def _picture(photo: Photo, fit: _Fit) -> UInt8[np.ndarray, "h w 3"]:
+    inner = np.asarray(photo.image.resize(fit.inner_px, Image.Resampling.BOX))
+    right, bottom = fit.outer_px[0] - fit.inner_px[0] - fit.left_px, fit.outer_px[1] - fit.inner_px[1] - fit.top_px
+    return np.pad(inner, ((fit.top_px, bottom), (fit.left_px, right), (0, 0)), mode="edge")
+
+
+def _finer_masks(is_object: torch.Tensor, masks: list[torch.Tensor]) -> list[Bool[np.ndarray, "h w"]]:
+    """Masks of the network's maps, decided between its pixels: the strongest of all objects and of "no object"."""
+    if not masks:
+        return []
+    strongest = _finer(1 - is_object)
+    owner = np.full(strongest.shape, -1, dtype=np.int64)
+    for k, mask in enumerate(masks):
+        soft = _finer(is_object * mask)
+        wins = soft > strongest
+        owner[wins], strongest[wins] = k, soft[wins]
+    return [owner == k for k in range(len(masks))]
+
+
+def _finer(values: torch.Tensor) -> Float32[np.ndarray, "h w"]:
+    from torch.nn.functional import interpolate
+
+    fine = interpolate(values[None, None].float(), scale_factor=_FINER, mode="bilinear", align_corners=False)
+    return _as_float32(fine[0, 0])
+
+
+def _as_float32(values: torch.Tensor) -> Float32[np.ndarray, "..."]:
+    return values.float().cpu().numpy()
+
+
+def _word(label: str) -> str:
+    return "" if label == "object" else label

@@ -1,0 +1,69 @@
+"""From the maps of the front-end network to instances: one picture's output in, masks at stride 2 out.
+
+Peaks of the centre map are the objects; a pixel of an object belongs to the peak that its offset points to (Cheng et
+al., "Panoptic-DeepLab", CVPR 2020, section 3.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+from .front_end_network import STRIDE, FrontEndOutput
+
+_PEAK = 0.2  # the least a centre map must say
+_PEAK_WINDOW = 7
+_MOST_PEAKS = 60
+_FEWEST_PX = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundInstance:
+    """mask: at stride 2. label: index into the network's labels. score: 0 to 1."""
+
+    mask: Bool[Tensor, "h w"]
+    label: int
+    score: float
+
+
+def find_instances(output: FrontEndOutput, index: int = 0) -> list[FoundInstance]:
+    """Instances of one picture of a batch, the surest first; their masks do not overlap."""
+    probability = output.shell[index].softmax(dim=0)  # (6, h, w)
+    is_object = probability.argmax(dim=0) == 0
+    peaks, heights = _peaks(output.centre[index].sigmoid())
+    if not len(peaks) or not bool(is_object.any()):
+        return []
+    owner = _nearest(output.offset[index], peaks)
+    label = output.label[index].softmax(dim=0)  # (L, h, w)
+    found = []
+    for k, height in enumerate(heights.tolist()):
+        mask = is_object & (owner == k)
+        if int(mask.sum()) < _FEWEST_PX:
+            continue
+        word = int(label[:, mask].mean(dim=1).argmax())
+        sure = float(probability[0][mask].mean())
+        found.append(FoundInstance(mask=mask, label=word, score=float(height**0.5) * sure))
+    return sorted(found, key=lambda f: -f.score)
+
+
+def _peaks(heat: Float[Tensor, "h w"]) -> tuple[Int64[Tensor, "k 2"], Float[Tensor, "k"]]:
+    """(row, column) and height of the local maxima, the highest first."""
+    highest = F.max_pool2d(heat[None], _PEAK_WINDOW, stride=1, padding=_PEAK_WINDOW // 2)[0]
+    places = torch.nonzero((heat == highest) & (heat > _PEAK))
+    heights = heat[places[:, 0], places[:, 1]]
+    order = heights.argsort(descending=True, stable=True)[:_MOST_PEAKS]
+    return places[order], heights[order]
+
+
+def _nearest(offset: Float[Tensor, "2 h w"], peaks: Int64[Tensor, "k 2"]) -> Int64[Tensor, "h w"]:
+    """For every pixel the peak that it points nearest to."""
+    height, width = offset.shape[1:]
+    longer = max(height, width) * STRIDE
+    rows = torch.arange(height, device=offset.device)[:, None] + offset[1] * longer / STRIDE
+    columns = torch.arange(width, device=offset.device)[None, :] + offset[0] * longer / STRIDE
+    pointed = torch.stack([rows, columns], dim=-1).reshape(-1, 2)  # (h w, 2) in pixels of the maps
+    return torch.cdist(pointed, peaks.to(pointed.dtype)).argmin(dim=1).reshape(height, width)

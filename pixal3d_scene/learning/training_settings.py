@@ -1,0 +1,72 @@
+"""One frozen tree of settings for a training run, from a TOML file by name or path."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InputError
+
+
+class _Tree(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FrontEndNetworkSettings(_Tree):
+    widths: tuple[int, int, int, int, int] = Field((24, 48, 96, 192, 256), description="Channels at strides 2 to 32.")
+    blocks: tuple[int, int, int, int] = Field((2, 2, 3, 2), description="Residual blocks at strides 4 to 32.")
+    decoder_width: int = Field(64, ge=8, description="Channels of the way back to stride 2.")
+    attention_layers: int = Field(2, ge=0, description="Attention layers at stride 32.")
+
+
+class PlanSettings(_Tree):
+    steps: int = Field(20_000, ge=1, description="Most optimiser steps.")
+    minutes: float | None = Field(None, gt=0, description="Most minutes, all sessions together.")
+    learning_rate: float = Field(1e-3, gt=0, description="At its highest.")
+    averaging: float = Field(0.999, gt=0, lt=1, description="Of the weights, per step.")
+    log_every: int = Field(20, ge=1, description="Steps between rows of the curves.")
+    validate_every: int = Field(1000, ge=1, description="Steps between validations.")
+    seed: int = Field(0, ge=0, description="Of weights and data.")
+
+
+class RoomSettings(_Tree):
+    size_px: tuple[int, int] = Field((256, 192), description="Width and height of the rendered pictures.")
+    validation_batches: int = Field(8, ge=1, description="Batches that are never trained on.")
+
+
+class TrainingSettings(_Tree):
+    """All settings of a training run of the front-end network."""
+
+    network: FrontEndNetworkSettings = FrontEndNetworkSettings()
+    plan: PlanSettings = PlanSettings()
+    rooms: RoomSettings = RoomSettings()
+
+
+def training_names() -> tuple[str, ...]:
+    """Names of the training settings that are installed."""
+    folder = resources.files("configs") / "training"
+    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def read_training_settings(name_or_path: str) -> TrainingSettings:
+    """Raises InputError where there is no such file, or a key or value in it is not usable."""
+    if name_or_path in training_names():
+        text = (resources.files("configs") / "training" / f"{name_or_path}.toml").read_text()
+    elif Path(name_or_path).is_file():
+        text = Path(name_or_path).read_text()
+    else:
+        raise InputError(
+            f"There are no training settings {name_or_path!r}; choose one of: {', '.join(training_names())}, or give "
+            "a TOML file."
+        )
+    try:
+        return TrainingSettings.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name_or_path} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"The training setting {key!r} in {name_or_path} is not usable: {first['msg']}.") from error

@@ -1,0 +1,67 @@
+"""Training from files, as the command line does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from flat_rooms import flat_rooms
+
+from pipelines.train import train
+from pixal3d_scene.errors import BackendMissing, InputError
+from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork
+from pixal3d_scene.frontend.front_end_weights import read_front_end, write_front_end
+from pixal3d_scene.learning.room_cache import write_batch
+from pixal3d_scene.learning.training import averaged_weights
+from pixal3d_scene.learning.training_settings import TrainingSettings, read_training_settings, training_names
+
+SIZES = {"widths": (8, 12, 16, 24, 32), "blocks": (1, 1, 1, 1), "decoder_width": 16, "attention_layers": 1}
+
+
+def rooms(folder: Path) -> Path:
+    for number in range(2):
+        write_batch(flat_rooms(2, seed=number), folder / f"train_{number}.npz")
+    write_batch(flat_rooms(2, seed=99), folder / "validation_0.npz")
+    return folder
+
+
+def test_installed_settings_can_be_read() -> None:
+    assert {"front-end", "front-end-smoke"} <= set(training_names())
+    assert all(isinstance(read_training_settings(name), TrainingSettings) for name in training_names())
+
+
+def test_the_smoke_settings_train_in_seconds(tmp_path: Path) -> None:
+    done = train("front-end-smoke", rooms(tmp_path / "rooms"), tmp_path / "out", device="cpu")
+    assert done["validation"]["absrel_metric"] > 0
+    assert (tmp_path / "out" / "curves.png").is_file()
+    assert averaged_weights(tmp_path / "out")
+
+
+def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no rendered rooms"):
+        train("front-end-smoke", tmp_path, tmp_path / "out")
+    with pytest.raises(InputError, match="front-end-smoke"):
+        train("no-such-settings", rooms(tmp_path / "rooms"), tmp_path / "out")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[plan]\nstep = 3\n")
+    with pytest.raises(InputError, match=r"plan\.step"):
+        train(str(wrong), tmp_path / "rooms", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_come_back_and_foreign_ones_do_not(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = FrontEndNetwork(FrontEndConfig(labels=("object", "chair"), **SIZES)).eval()
+    write_front_end(network, tmp_path / "w.safetensors", half=False)
+    back = read_front_end(tmp_path / "w.safetensors")
+    assert back.config == network.config
+    picture = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(back(picture).log_depth, network(picture).log_depth, rtol=0, atol=0)
+    write_front_end(network, tmp_path / "half.safetensors")
+    torch.testing.assert_close(
+        read_front_end(tmp_path / "half.safetensors")(picture).log_depth, network(picture).log_depth, atol=0.02, rtol=0
+    )
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:-100])
+    with pytest.raises(BackendMissing, match="cannot be read"):
+        read_front_end(tmp_path / "cut.safetensors")
