@@ -286,6 +286,29 @@ def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
 
 
 @app.command()
+def train(
+    settings: Annotated[str, typer.Argument(help="front-end, front-end-smoke, or a TOML file.", show_default=False)],
+    rooms: Annotated[Path, typer.Argument(help="Pack of models, or folder of rendered rooms.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of checkpoints, curves and weights.")],
+    minutes: Annotated[float | None, typer.Option(help="Stop after this time, all sessions together.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Train the front-end network; the same command goes on where it was interrupted (docs/training-data.md)."""
+    with exit_codes(verbose):
+        from pipelines.train import train as run_training
+
+        done = run_training(settings, rooms, out, device=device, minutes=minutes)
+        if as_json:
+            print_json(done)
+            return
+        for name, value in done["validation"].items():
+            say(f"{name:16} {value:.4f}")
+        say(f"weights: {done['weights']}")
+
+
+@app.command()
 def evaluate(
     truth: Annotated[Path, typer.Argument(help="Folder of rooms with ground truth.", show_default=False)],
     runs: Annotated[Path, typer.Argument(help="Folder of run folders with the same names.", show_default=False)],

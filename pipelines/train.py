@@ -1,4 +1,4 @@
-"""Train a network of the package: settings and rendered rooms in; weights, checkpoints and curves out.
+"""Train a network of the package: settings and rooms in; weights, checkpoints and curves out.
 
 On several GPUs: `torchrun --nproc-per-node N -m pipelines.train front-end ROOMS OUT`.
 """
@@ -6,49 +6,75 @@ On several GPUs: `torchrun --nproc-per-node N -m pipelines.train front-end ROOMS
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pixal3d_scene.errors import InputError
 from pixal3d_scene.learning.training_settings import TrainingSettings, read_training_settings
+
+if TYPE_CHECKING:
+    import torch
+
+    from pixal3d_scene.learning.room_batch import RoomBatch
+
+WEIGHTS_FILE = "front_end.safetensors"
 
 
 def train(name: str, rooms: Path, out: Path, *, device: str = "auto", minutes: float | None = None) -> dict[str, Any]:
-    """Train by the settings `name` (installed, or a TOML file) on the rooms of a folder; an interrupted run goes on.
+    """Train the front-end network by the settings `name` (installed, or a TOML file); an interrupted run goes on.
 
-    rooms: files of `pipelines.render_rooms`, of both splits. minutes: instead of the settings' own limit. Returns the
-    last validation. Raises InputError where settings, rooms or an earlier checkpoint do not fit.
+    rooms: a pack of models (`pipelines.pack_models`), rendered as they are needed, or a folder of rendered rooms
+    (`pipelines.render_rooms`, both splits). minutes: instead of the settings' own limit. Returns the last validation,
+    and where the weights are. Raises InputError where settings, rooms or an earlier checkpoint do not fit.
     """
     settings = read_training_settings(name)
-    return _train_front_end(settings, rooms, out, device, minutes)
-
-
-def _train_front_end(
-    settings: TrainingSettings, rooms: Path, out: Path, device: str, minutes: float | None
-) -> dict[str, Any]:
+    if not rooms.exists():
+        raise InputError(f"{rooms} does not exist; give a pack of models or a folder of rooms (docs/training-data.md).")
     import torch
 
     from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork
-    from pixal3d_scene.generator.pixal3d import choose_device
+    from pixal3d_scene.frontend.front_end_weights import write_front_end
     from pixal3d_scene.learning.front_end_task import FrontEndTask
-    from pixal3d_scene.learning.room_cache import read_batch
-    from pixal3d_scene.learning.room_files import RoomFiles
-    from pixal3d_scene.learning.training import TrainingPlan, train
+    from pixal3d_scene.learning.training import TrainingPlan, averaged_weights, train
     from pixal3d_scene.learning.vocabulary import LABELS
+    from pixal3d_scene.weights.device import choose_device
 
-    plan = settings.plan.model_dump()
-    if minutes is not None:
-        plan["minutes"] = minutes
+    where = choose_device(device)
+    plan = settings.plan.model_dump() | ({} if minutes is None else {"minutes": minutes})
     torch.manual_seed(settings.plan.seed)
     network = FrontEndNetwork(
         FrontEndConfig(labels=LABELS, side_px=max(settings.rooms.size_px), **settings.network.model_dump())
     )
-    files = RoomFiles(rooms, "train", seed=settings.plan.seed)
-    files.paths()  # said before anything is made
-    held_out = RoomFiles(rooms, "validation", seed=0).paths()[: settings.rooms.validation_batches]
-    task = FrontEndTask(network, files.draw, [read_batch(path) for path in held_out], seed=settings.plan.seed)
-    figures = train(task, TrainingPlan(**plan), out, device=choose_device(device))
-    return {"network": asdict(network.config) | {"labels": len(LABELS)}, "validation": figures, "folder": str(out)}
+    draw, validation = _rooms(settings, rooms, where)
+    task = FrontEndTask(network, draw, validation, seed=settings.plan.seed)
+    figures = train(task, TrainingPlan(**plan), out, device=where)
+    network.cpu().load_state_dict(averaged_weights(out))
+    write_front_end(network, out / WEIGHTS_FILE)
+    return {"validation": figures, "weights": str(out / WEIGHTS_FILE)}
+
+
+def _rooms(
+    settings: TrainingSettings, rooms: Path, device: torch.device
+) -> tuple[Callable[[int], RoomBatch], Sequence[RoomBatch]]:
+    """What draws the batch of a step, and the batches of the validation."""
+    from itertools import islice
+
+    from pixal3d_scene.learning.model_pack import read_pack
+    from pixal3d_scene.learning.room_cache import read_batch
+    from pixal3d_scene.learning.room_files import RenderedRooms, RoomFiles
+    from pixal3d_scene.learning.room_stream import room_batches
+
+    chosen, seed = settings.rooms, settings.plan.seed
+    if rooms.is_dir():
+        files = RoomFiles(rooms, "train", seed=seed)
+        files.paths()  # said before anything is made
+        held_out = RoomFiles(rooms, "validation", seed=0).paths()[: chosen.validation_batches]
+        return files.draw, [read_batch(path) for path in held_out]
+    pack = read_pack(rooms)
+    stream = room_batches(pack, batch=chosen.batch, size_px=chosen.size_px, split="validation", device=device)
+    rendered = RenderedRooms(pack, batch=chosen.batch, size_px=chosen.size_px, seed=seed, device=device)
+    return rendered.draw, list(islice(stream, chosen.validation_batches))
 
 
 if __name__ == "__main__":

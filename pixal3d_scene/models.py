@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import BackendMissing, InputError
 from .frontend.completer import Completer
@@ -13,6 +14,9 @@ from .frontend.prompts import Prompt
 from .frontend.protocols import DepthEstimator, Segmenter
 from .generator.protocol import ObjectGenerator
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .frontend.own_network import OwnNetwork
 
 _Factory = TypeVar("_Factory")
 
@@ -85,6 +89,42 @@ def _depth_pro(settings: Settings) -> DepthEstimator:
     )
 
 
+def _own_network(settings: Settings) -> OwnNetwork:
+    """One for both of its parts, which then share its answer."""
+    file = Path(settings.front_end.weights or "").expanduser()
+    return _network_of(settings.front_end.weights, file.stat().st_mtime_ns if file.is_file() else 0)
+
+
+@lru_cache(maxsize=1)
+def _network_of(weights: str | None, modified_ns: int) -> OwnNetwork:
+    from .frontend.own_network import OwnNetwork
+
+    del modified_ns  # a file that was trained again is another network
+    return OwnNetwork(weights)
+
+
+def _own_segmenter(settings: Settings) -> Segmenter:
+    from .frontend.own_network import OwnSegmenter
+
+    chosen = settings.segment
+    return OwnSegmenter(
+        _own_network(settings),
+        max_objects=chosen.max_objects or 60,
+        min_area_share=chosen.min_area_share or 0.001,
+    )
+
+
+def _own_depth(settings: Settings) -> DepthEstimator:
+    from .frontend.own_network import OwnDepth
+    from .frontend.stand import Assumed
+
+    chosen = settings.depth
+    return OwnDepth(
+        _own_network(settings),
+        assumed=Assumed(camera_height_m=chosen.camera_height_m, fallback_fov_deg=chosen.fallback_fov_deg),
+    )
+
+
 def _lift(settings: Settings) -> ObjectGenerator:
     from .generator.lift import Lift
 
@@ -117,12 +157,14 @@ def _no_completer(settings: Settings) -> None:
 
 SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {
     "regions": _regions,
+    "front_end": _own_segmenter,
     "sam": _networks,
     "sam2": _networks,
     "sam3": _networks,
 }
 DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {
     "room_geometry": _room_geometry,
+    "front_end": _own_depth,
     "depth_anything": _depth_anything,
     "depth_pro": _depth_pro,
 }

@@ -34,7 +34,7 @@ def read_front_end(path: Path) -> FrontEndNetwork:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise BackendMissing(
-            f"The front-end weights {path} cannot be read ({error}); install the package again."
+            f"The front-end weights {path} cannot be read ({error}); give the file that training wrote."
         ) from error
     sizes: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
     config = FrontEndConfig(**sizes)

@@ -1,18 +1,22 @@
-"""Rendered rooms on disk, drawn at random: a folder of `room_cache` files in, a batch per step out.
+"""Where a training run gets its rooms: a batch per step, from files, or rendered on the spot.
 
-Rendering on a CPU takes longer than a training step, so each room is used several times. The folder may grow while it
-is read: one process renders, another trains.
+Rendering on a CPU takes longer than a training step, so there each room is used several times: one process renders
+into a folder, another trains on what is there. A GPU renders every room anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ..errors import InputError
+from .model_pack import ModelPack
 from .room_batch import RoomBatch
 from .room_cache import read_batch
+from .room_stream import room_batches
 
 _LOOK_AGAIN_EVERY = 50  # draws
 
@@ -40,3 +44,23 @@ class RoomFiles:
                 "render some first (docs/training-data.md)."
             )
         return paths
+
+
+class RenderedRooms:
+    """Rooms that are rendered when they are asked for, on the device that trains; a step has its own rooms."""
+
+    def __init__(
+        self, pack: ModelPack, *, batch: int, size_px: tuple[int, int], seed: int, device: torch.device
+    ) -> None:
+        self._pack, self._batch, self._size_px, self._seed, self._device = pack, batch, size_px, seed, device
+        self._stream: Iterator[RoomBatch] | None = None
+        self._next = 0
+
+    def draw(self, step: int) -> RoomBatch:
+        """The batch of a step."""
+        if self._stream is None or step != self._next:
+            self._stream = room_batches(
+                self._pack, batch=self._batch, size_px=self._size_px, seed=self._seed, device=self._device, start=step
+            )
+        self._next = step + 1
+        return next(self._stream)

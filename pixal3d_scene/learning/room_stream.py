@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +30,17 @@ def room_batches(
     device: torch.device | str = "cpu",
     finer: int = 2,
     cache: Path | None = None,
+    start: int = 0,
 ) -> Iterator[RoomBatch]:
     """Batches of `batch` rooms, rendered as they are asked for: room k of the stream has seed `seed * 2^20 + k`.
 
     split: whose models furnish the rooms. finer: see `render_rooms`. cache: a folder where batches are kept; those
-    found there are read (to half precision of depth) and not rendered.
+    found there are read (to half precision of depth) and not rendered. start: number of the first batch.
     """
     shelf = Shelf.of(pack, split)
     tensors = PackTensors.of(pack, device)
     first = (seed << 20) + _SPLIT_OFFSET[split]
-    number = 0
-    while True:
+    for number in count(start):
         kept = None
         if cache is not None:
             kept = cache / f"{split}_{seed}_{size_px[0]}x{size_px[1]}_{finer}_{batch}_{number:06d}.npz"
@@ -52,4 +53,3 @@ def room_batches(
             if kept is not None:
                 write_batch(made, kept)
             yield made
-        number += 1

@@ -34,6 +34,7 @@ class PlanSettings(_Tree):
 
 class RoomSettings(_Tree):
     size_px: tuple[int, int] = Field((256, 192), description="Width and height of the rendered pictures.")
+    batch: int = Field(16, ge=1, description="Rooms per step, where they are rendered as they are needed.")
     validation_batches: int = Field(8, ge=1, description="Batches that are never trained on.")
 
 

@@ -1,4 +1,4 @@
-"""The front-end of the preset `embedded`: the package's own network as a Segmenter and as a DepthEstimator.
+"""The front-end network that `pixal3d-scene train` makes, as a Segmenter and as a DepthEstimator.
 
 One network, one pass per photo for both. It sees the photo at the size it was trained on, its longer side exactly; the
 shorter one is continued at both ends to a multiple of 32 px.
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from .front_end_network import FrontEndNetwork, FrontEndOutput
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "embedded" / "front_end.safetensors"
 _FINER = 4  # masks are decided on a grid this much finer than the network's maps
 _SHELL_SURE = 0.5
 
@@ -48,13 +47,18 @@ class _Fit:
     outer_px: tuple[int, int]
 
 
-class EmbeddedNetwork:
+class OwnNetwork:
     """The network in a file, read when it is first needed. Keeps what it said of the last photo."""
 
-    def __init__(self, path: Path = WEIGHTS) -> None:
+    def __init__(self, weights: str | None) -> None:
+        if weights is None:
+            raise BackendMissing(
+                "The front-end network needs weights: train them with `pixal3d-scene train front-end` "
+                "(docs/training-data.md) and name the file as front_end.weights in a config file."
+            )
+        self._path = path = Path(weights).expanduser()
         if not path.is_file():
-            raise BackendMissing(f"The front-end weights {path} are missing; install the package again.")
-        self._path = path
+            raise BackendMissing(f"The front-end weights {path} do not exist; check front_end.weights.")
         self._network: FrontEndNetwork | None = None
         self._last: tuple[str, FrontEndOutput] | None = None
         content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -96,13 +100,13 @@ class EmbeddedNetwork:
         )
 
 
-class EmbeddedDepth:
-    """Metric depth, intrinsics and floor by the package's own network; see `DepthEstimator`."""
+class OwnDepth:
+    """Metric depth, intrinsics and floor by the network; see `DepthEstimator`."""
 
-    name = "embedded"
+    name = "front_end"
     needs_instances = False
 
-    def __init__(self, network: EmbeddedNetwork, *, assumed: Assumed) -> None:
+    def __init__(self, network: OwnNetwork, *, assumed: Assumed) -> None:
         self._network, self._assumed, self.revision = network, assumed, network.revision
 
     def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
@@ -114,19 +118,19 @@ class EmbeddedDepth:
             depth=_as_float32(output.log_depth[0].exp()) * np.float32(photo.size_px[0] / longer),
             per_focal_width=True,
             estimated=EstimatedCamera(
-                camera=Camera.from_focal(focal_px=focal_px, size_px=photo.size_px), source="the built-in network"
+                camera=Camera.from_focal(focal_px=focal_px, size_px=photo.size_px), source="the front-end network"
             ),
         )
         return depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
 
 
-class EmbeddedSegmenter:
-    """Instances, labels and the room's parts by the package's own network; see `Segmenter`."""
+class OwnSegmenter:
+    """Instances, labels and the room's parts by the network; see `Segmenter`."""
 
-    name = "embedded"
+    name = "front_end"
     uses_depth = True
 
-    def __init__(self, network: EmbeddedNetwork, *, max_objects: int, min_area_share: float) -> None:
+    def __init__(self, network: OwnNetwork, *, max_objects: int, min_area_share: float) -> None:
         self._network, self.revision = network, network.revision
         self._max_objects, self._min_area_share = max_objects, min_area_share
 

@@ -1,0 +1,144 @@
+"""The trained front-end behind both protocols: what a perfect network says comes out as masks, metres and camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from flat_rooms import FLOOR, WALL, flat_rooms
+from typer.testing import CliRunner
+
+from cli import app
+from pixal3d_scene.errors import BackendMissing
+from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork, FrontEndOutput
+from pixal3d_scene.frontend.front_end_weights import write_front_end
+from pixal3d_scene.frontend.own_network import OwnDepth, OwnNetwork, OwnSegmenter, fit_picture
+from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
+from pixal3d_scene.frontend.stand import Assumed
+from pixal3d_scene.instances import SHELL_PARTS
+from pixal3d_scene.learning.front_end_targets import front_end_targets
+from pixal3d_scene.photo import Photo
+
+SIDE = 128
+LABELS = ("object", "red", "blue", "green", "yellow")
+ROOM = flat_rooms(1, seed=11, size_px=(SIDE, SIDE))
+ASSUMED = Assumed(camera_height_m=1.5, fallback_fov_deg=60.0)
+CONFIG = FrontEndConfig(
+    labels=LABELS, side_px=SIDE, widths=(8, 12, 16, 24, 32), blocks=(1, 1, 1, 1), decoder_width=16, attention_layers=1
+)
+
+
+def photo() -> Photo:
+    """The room's picture, twice as large as the network sees it."""
+    rgb = ROOM.rgb[0].permute(1, 2, 0).numpy().repeat(2, axis=0).repeat(2, axis=1)
+    return Photo(rgb=np.ascontiguousarray(rgb), file_name="cards.png", sha256="c" * 64)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    write_front_end(FrontEndNetwork(CONFIG), tmp_path / "front_end.safetensors")
+    return tmp_path / "front_end.safetensors"
+
+
+@pytest.fixture
+def knowing(weights: Path, monkeypatch: pytest.MonkeyPatch) -> OwnNetwork:
+    """A network that answers with the truth."""
+    truth = front_end_targets(ROOM)
+    answer = FrontEndOutput(
+        log_depth=truth.log_depth,
+        shell=torch.nn.functional.one_hot(truth.shell, 6).permute(0, 3, 1, 2) * 20.0,
+        centre=torch.logit(truth.centre.clamp(1e-6, 1 - 1e-6)),
+        offset=truth.offset,
+        label=torch.nn.functional.one_hot(truth.label.clamp(min=0), len(LABELS)).permute(0, 3, 1, 2) * 20.0,
+        up_cam=truth.up_cam,
+        log_focal=truth.log_focal,
+    )
+    network = OwnNetwork(str(weights))
+    monkeypatch.setattr(network, "look", lambda photo: answer)
+    return network
+
+
+def test_metres_and_focal_length_are_those_of_the_room(knowing: OwnNetwork) -> None:
+    estimator = OwnDepth(knowing, assumed=ASSUMED)
+    assert isinstance(estimator, DepthEstimator)
+    depth = estimator.estimate(photo(), None, KnownView())
+    focal_px = 2 * float(ROOM.K[0, 0, 0])
+    assert depth.camera.K[0, 0] == pytest.approx(focal_px, rel=1e-4)
+    assert depth.camera.centre_world[1] == pytest.approx(float(ROOM.camera_height_m[0]), rel=0.02)
+    true_m = ROOM.z_m[0].numpy().repeat(2, axis=0).repeat(2, axis=1)
+    # The floor's depth changes within a pixel of the network's maps.
+    assert np.median(np.abs(depth.z_m / true_m - 1)[depth.valid]) < 0.02
+    # Seen with twice the focal length, the same picture is of things twice as far away.
+    closer = KnownView(horizontal_fov_deg=float(np.degrees(2 * np.arctan(2 * SIDE / 2 / (2 * focal_px)))))
+    farther = estimator.estimate(photo(), None, closer)
+    both = depth.valid & farther.valid
+    assert np.median(farther.z_m[both] / depth.z_m[both]) == pytest.approx(2.0, rel=0.01)
+
+
+def test_masks_lie_on_the_cards_and_carry_their_words(knowing: OwnNetwork) -> None:
+    segmenter = OwnSegmenter(knowing, max_objects=20, min_area_share=0.001)
+    assert isinstance(segmenter, Segmenter)
+    depth = OwnDepth(knowing, assumed=ASSUMED).estimate(photo(), None, KnownView())
+    instances = segmenter.segment(photo(), KnownView(), depth)
+    true_ids = ROOM.instance_ids[0].numpy().repeat(2, axis=0).repeat(2, axis=1)
+    large = [v for v in np.unique(true_ids) if v and (true_ids == v).sum() > 400]
+    assert large
+    for value in large:
+        mask = true_ids == value
+        best = max(instances.items, key=lambda i: float((instances.mask(i.mask_value) & mask).sum()))
+        found = instances.mask(best.mask_value)
+        assert (found & mask).sum() / (found | mask).sum() > 0.8
+        assert best.label == LABELS[int(ROOM.label[0].numpy()[ROOM.instance_ids[0].numpy() == value][0])]
+    assert instances.shell_map is not None
+    shell = ROOM.shell_part[0].numpy().repeat(2, axis=0).repeat(2, axis=1)
+    for part in (FLOOR, WALL):
+        there = (shell == part) & (instances.label_map == 0)
+        assert (instances.shell_map == part)[there].mean() > 0.9, SHELL_PARTS[part]
+
+
+@pytest.mark.parametrize("size_px", [(1600, 1200), (1200, 1600), (1920, 1080), (640, 640), (3000, 700)])
+def test_every_photo_fits_the_network_without_being_stretched(size_px: tuple[int, int]) -> None:
+    fit = fit_picture(size_px, side_px=256)
+    assert max(fit.inner_px) == 256
+    assert fit.inner_px[0] / fit.inner_px[1] == pytest.approx(size_px[0] / size_px[1], rel=0.02)
+    for inner, outer, before in zip(fit.inner_px, fit.outer_px, (fit.left_px, fit.top_px), strict=True):
+        assert outer % 32 == 0
+        assert inner % 2 == before % 2 == 0
+        assert abs(before - (outer - inner - before)) <= 2
+
+
+def test_one_pass_serves_both_parts(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = OwnNetwork(str(weights))
+    passes = []
+    seen = OwnNetwork._seen
+    monkeypatch.setattr(OwnNetwork, "_seen", lambda self, photo: passes.append(1) or seen(self, photo))
+    OwnDepth(network, assumed=ASSUMED).estimate(photo(), None, KnownView())
+    OwnSegmenter(network, max_objects=9, min_area_share=0.001).propose(photo())
+    assert len(passes) == 1
+
+
+def test_without_weights_the_way_to_them_is_said() -> None:
+    with pytest.raises(BackendMissing, match="pixal3d-scene train"):
+        OwnNetwork(None)
+    with pytest.raises(BackendMissing, match="do not exist"):
+        OwnNetwork("/no/such/file.safetensors")
+
+
+@pytest.mark.slow
+def test_as_a_user_runs_it(weights: Path, tmp_path: Path) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text(f'[depth]\nestimator = "front_end"\n[front_end]\nweights = "{weights}"\n')
+    photo().image.save(tmp_path / "cards.png")
+    ids = ROOM.instance_ids[0].numpy().repeat(2, axis=0).repeat(2, axis=1).astype(np.uint8)
+    from PIL import Image
+
+    Image.fromarray(ids).save(tmp_path / "masks.png")
+    command = ["run", str(tmp_path / "cards.png"), "-o", str(tmp_path / "run"), "--masks", str(tmp_path / "masks.png")]
+    done = CliRunner().invoke(app, [*command, "--config", str(config), "--quality", "draft", "-q"])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "run" / "scene.glb").stat().st_size > 1000
+    gone = CliRunner().invoke(app, [*command[:-2], "--config", str(config), "--segmenter", "front_end", "-q"])
+    assert gone.exit_code in (0, 4), gone.output  # random weights may find nothing
