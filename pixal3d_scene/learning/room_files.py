@@ -19,6 +19,7 @@ from .room_cache import read_batch
 from .room_stream import room_batches
 
 _LOOK_AGAIN_EVERY = 50  # draws
+_COMPOSERS = 8  # processes: a large GPU renders some hundred rooms a second, a core composes a hundred
 
 
 class RoomFiles:
@@ -60,7 +61,13 @@ class RenderedRooms:
         """The batch of a step."""
         if self._stream is None or step != self._next:
             self._stream = room_batches(
-                self._pack, batch=self._batch, size_px=self._size_px, seed=self._seed, device=self._device, start=step
+                self._pack,
+                batch=self._batch,
+                size_px=self._size_px,
+                seed=self._seed,
+                device=self._device,
+                start=step,
+                workers=_COMPOSERS if self._device.type == "cuda" else 0,
             )
         self._next = step + 1
         return next(self._stream)

@@ -5,6 +5,7 @@ Patterns are faded out where a pixel is larger than their detail, so that nothin
 
 from __future__ import annotations
 
+import functools
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -38,6 +39,7 @@ class Surface:
     row: Float32[Tensor, "P 12"]
 
 
+@functools.cache
 def noise_atlas(device: torch.device | str) -> Float32[Tensor, "4 S S"]:
     """Four tiles of noise, about -1 to 1: two cloudy ones, a rough one, a white one. Always the same."""
     rng = np.random.default_rng(7)

@@ -161,6 +161,15 @@ def test_a_seed_gives_the_same_rooms_whatever_the_batch() -> None:
     assert not torch.equal(other.rgb, first.rgb)
 
 
+@pytest.mark.slow
+def test_workers_compose_the_same_rooms() -> None:
+    stream = room_batches(small_pack(), batch=2, size_px=(96, 72), seed=0, workers=1)
+    first, second = next(stream), next(stream)
+    stream.close()
+    assert torch.equal(torch.cat([first.rgb, second.rgb]), small_batch().rgb)
+    assert torch.equal(torch.cat([first.seeds, second.seeds]), small_batch().seeds)
+
+
 def test_portrait_pictures() -> None:
     batch = next(room_batches(small_pack(), batch=1, size_px=(48, 64), seed=2, finer=1))
     assert batch.rgb.shape == (1, 3, 64, 48)
