@@ -162,8 +162,11 @@ def view_quality(volume: CropVolume) -> float:
 
 def _outside(volume: CropVolume, window: tuple[slice, slice]) -> np.ndarray:
     """Padded pixels of a window that lie outside the picture."""
-    rows, columns = (np.arange(s.start - _RING_PX, s.stop + _RING_PX) for s in window)
     height, width = volume.label_map.shape
+    rows, columns = (
+        np.arange(part.start - _RING_PX, min(part.stop, size) + _RING_PX)
+        for part, size in zip(window, (height, width), strict=True)
+    )
     return ((rows < 0) | (rows >= height))[:, None] | ((columns < 0) | (columns >= width))[None, :]
 
 

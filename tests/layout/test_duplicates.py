@@ -146,6 +146,10 @@ def test_the_largest_and_least_hidden_view_is_the_best() -> None:
     scene = scene_of((at(chair(), -0.5, -0.8, 20), RED), (at(chair(), 0.3, 0.2, 100), RED), behind=crate)
     alone, hidden = (view_quality(scene.volume(k)) for k in (1, 2))
     assert alone > hidden
+    cut_off = scene_of((at(chair(), -0.5, -0.8, 20), RED), (at(chair(), 0.1, 1.6, 100), RED))
+    rows, _ = np.nonzero(cut_off.instances.mask(2))
+    assert rows.max() == 479
+    assert view_quality(cut_off.volume(2)) < rows.size
     nearer = scene_of((at(chair(), -0.5, -0.8, 20), RED), (at(chair(), 0.5, 0.4, 100), RED))
     assert view_quality(nearer.volume(2)) > view_quality(nearer.volume(1))
 
