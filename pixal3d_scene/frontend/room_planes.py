@@ -28,6 +28,7 @@ _MOST_WALLS = 4
 _WALL_STARTS = 120
 _SAME_PLANE, _SAME_COS = 0.05, math.cos(math.radians(20))  # share of the distance; between normals
 _REFITS = 3
+_REWEIGHTINGS, _BELONGS_SIGMAS = 8, 3.0
 _BELOW_PENALTY = 4.0  # nothing lies below a floor: a table top has the floor below it
 _HEIGHT_BINS = 500  # of 2 % of the median depth: heights to ten times that depth
 
@@ -137,11 +138,25 @@ def fit_plane(
 ) -> tuple[Float[np.ndarray, "k"], Float[np.ndarray, "k k"]]:
     """m of the plane m . p = -1 through points of the pieces, by generalised least squares, and its covariance.
 
-    points: relative to the camera, in any axes; with k = 2, in plan, the plane is upright.
+    points: relative to the camera, in any axes; with k = 2, in plan, the plane is upright. Pieces that do not belong
+    (the rim of a thing that stands on the floor) are left out.
     """
+    belongs = _belonging(points)
+    points, pieces = points[belongs], pieces.where(belongs)
     weight = np.linalg.inv(_kernel(pieces, smooth, size_px))
     covariance = np.linalg.inv(points.T @ weight @ points)
     return -covariance @ (points.T @ weight @ np.ones(len(points))), covariance
+
+
+def _belonging(points: Float[np.ndarray, "n k"]) -> Bool[np.ndarray, "n"]:
+    """Which points lie on the plane that most of them lie on: least absolute distances by reweighting."""
+    weight = np.ones(len(points))
+    away = weight
+    for _ in range(_REWEIGHTINGS):
+        m, *_ = np.linalg.lstsq(points * weight[:, None], -weight, rcond=None)
+        away = np.abs(1 + points @ m)
+        weight = 1 / np.sqrt(np.maximum(away, 1e-4))
+    return np.asarray(away <= _BELONGS_SIGMAS * 1.4826 * np.median(away) + 1e-6)
 
 
 def smooth_share(surfels: Surfels, planes: list[SeenPlane]) -> float:
@@ -153,8 +168,9 @@ def smooth_share(surfels: Surfels, planes: list[SeenPlane]) -> float:
     squares, count = 0.0, 0
     for plane in planes:
         points = surfels.points_cam[plane.on]
+        points = points[_belonging(points)]
         m, *_ = np.linalg.lstsq(points, -np.ones(len(points)), rcond=None)
-        away = np.sort(np.abs(1 + points @ m))[: max(3, int(0.9 * len(points)))]  # what does not belong is left out
+        away = np.sort(np.abs(1 + points @ m))[: max(3, int(0.9 * len(points)))]
         squares += float((away**2).sum())
         count += len(away)
     own = float(np.median(surfels.sigma))
@@ -166,6 +182,9 @@ def height_above(
 ) -> tuple[float, float]:
     """The camera's height above the floor pieces for a given up, and its standard deviation as a share of it."""
     pieces = surfels.where(floor)
+    drop_m = -pieces.points_cam @ up
+    away = np.abs(drop_m / np.median(drop_m) - 1)
+    pieces = pieces.where(away <= _BELONGS_SIGMAS * 1.4826 * np.median(away) + 1e-6)
     weight = np.linalg.inv(_kernel(pieces, smooth, size_px)).sum(axis=0)
     drop_m = -pieces.points_cam @ up
     mean_m = float(weight @ drop_m / weight.sum())

@@ -136,7 +136,7 @@ def _at_stance(
             "hangs on it alone."
         )
         return replace(depth, camera=view.camera.at(stance.pose(height_m))), notes
-    sigma_cm = 100 * (stance.height_sigma_m or 0.0)
+    sigma_cm = max(100 * (stance.height_sigma_m or 0.0), 1.0)
     notes.append(
         f"The floor in the depth is {found_m:.2f} m below the camera (uncertain by {sigma_cm:.0f} cm); "
         f"{100 * stance.floor_share:.0f} % of the room seen lie on it."
@@ -155,7 +155,7 @@ def _at_stance(
 
 
 def _gravity_note(stance: Stance) -> str:
-    sigma_deg = math.degrees(stance.sigma_rad)
+    sigma_deg = max(math.degrees(stance.sigma_rad), 0.1)
     if stance.sigma_rad > _GUESSED_RAD:
         return (
             f"Nothing in the photo tells where gravity is (uncertain by {sigma_deg:.0f} degrees): the camera's pose is "
