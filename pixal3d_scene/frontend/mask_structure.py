@@ -84,7 +84,7 @@ def _kind(plane: RoomPlane) -> int:
 
 
 def find_structure(
-    regions: list[Region], planes: UInt8[np.ndarray, "H W"] | None, *, shape: tuple[int, int], least_px: float
+    regions: list[Region], planes: UInt8[np.ndarray, "H W"] | None, *, shape: tuple[int, int], least_px: int
 ) -> Structure:
     """Takes the room's own masks out of `regions`; what a mask shows besides the room stays an object."""
     objects: list[Region] = []
@@ -142,7 +142,7 @@ def _at_border(region: Region, shape: tuple[int, int]) -> bool:
     return rows.start <= rim or columns.start <= rim or rows.stop >= shape[0] - rim or columns.stop >= shape[1] - rim
 
 
-def _rest(region: Region, planes: UInt8[np.ndarray, "h w"], least_px: float) -> list[Region]:
+def _rest(region: Region, planes: UInt8[np.ndarray, "h w"], least_px: int) -> list[Region]:
     """The connected pieces of a mask that stand clear of the room's planes."""
     from scipy import ndimage
 
