@@ -20,7 +20,7 @@ _BLOCK_PX = 12
 _GOES_ON = 0.7  # of the blocks along a border
 _GOES_ON_TOLERANCE = 0.012  # of the depth
 _FEWEST_BLOCKS = 1
-_LONG_BORDER = 0.25  # of the smaller one's square root of area
+_LONG_BORDER = 0.12  # of the smaller one's square root of area
 _LEVEL_OVERLAP = 0.25  # of the heights on both sides of a border
 _HIDDEN_SHARE = 0.7  # of a gap that something nearer fills
 _WIDEST_GAP = 1.2  # of the smaller one's square root of area
@@ -152,7 +152,7 @@ def _continuity(
 
     On a plane 1 / z is linear in the picture; where an upright surface meets a level one the planes do not agree.
     """
-    block = int(max(_BLOCK_PX, 1.5 * reach_px))
+    block = int(max(_BLOCK_PX, 2.2 * reach_px))  # wide enough for both sides
     rows, columns = np.nonzero(strip_a | strip_b)
     if not len(rows):
         return 0.0

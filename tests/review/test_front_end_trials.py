@@ -17,7 +17,7 @@ from pixal3d_scene.review.front_end_trials import (
 
 @pytest.fixture(scope="module")
 def room() -> TrueMasks:
-    return compose_true_masks(1003)
+    return compose_true_masks(1005)
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:
