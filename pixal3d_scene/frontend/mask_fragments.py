@@ -20,7 +20,7 @@ _BLOCK_PX = 12
 _GOES_ON = 0.7  # of the blocks along a border
 _GOES_ON_TOLERANCE = 0.012  # of the depth
 _FEWEST_BLOCKS = 1
-_LONG_BORDER = 0.25  # of the smaller one's square root of area
+_LONG_BORDER = 0.12  # of the smaller one's square root of area
 _LEVEL_OVERLAP = 0.25  # of the heights on both sides of a border
 _HIDDEN_SHARE = 0.7  # of a gap that something nearer fills
 _WIDEST_GAP = 1.2  # of the smaller one's square root of area
@@ -152,19 +152,18 @@ def _continuity(
 
     On a plane 1 / z is linear in the picture; where an upright surface meets a level one the planes do not agree.
     """
-    block = int(max(_BLOCK_PX, 1.5 * reach_px))
+    block = int(max(_BLOCK_PX, 2.2 * reach_px))  # wide enough for both sides
     rows, columns = np.nonzero(strip_a | strip_b)
     if not len(rows):
         return 0.0
     good = total = 0
-    centre = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
-    for r0 in _starts(rows.min(), rows.max() + 1, block, centre[0]):
-        for c0 in _starts(columns.min(), columns.max() + 1, block, centre[1]):
+    for r0 in _starts(int(rows.min()), int(rows.max()) + 1, block):
+        for c0 in _starts(int(columns.min()), int(columns.max()) + 1, block):
             at = np.s_[max(r0, 0) : max(r0 + block, 0), max(c0, 0) : max(c0 + block, 0)]
-            points = [np.argwhere(s[at]) for s in (strip_a, strip_b)]
+            points = [np.argwhere(s[at]).astype(np.float64) for s in (strip_a, strip_b)]
             if min(len(p) for p in points) < 12:
                 continue
-            values = [w[at][p[:, 0], p[:, 1]] for p in points]
+            values = [w[at][s[at]] for s in (strip_a, strip_b)]
             total += 1
             off = max(
                 _foretold(points[0], values[0], points[1], values[1]),
@@ -174,10 +173,10 @@ def _continuity(
     return good / total if total >= _FEWEST_BLOCKS else 0.0
 
 
-def _starts(low: int, high: int, block: int, centre: float) -> list[int]:
+def _starts(low: int, high: int, block: int) -> list[int]:
     """Blocks laid out from the middle, so that a mirrored picture has the mirrored blocks."""
-    count = max(int(np.ceil((high - low) / block)), 1)
-    first = int(np.floor(centre + 0.5 - count * block / 2))
+    count = max(-(-(high - low) // block), 1)
+    first = (low + high - count * block) // 2
     return [first + k * block for k in range(count)]
 
 
