@@ -139,7 +139,7 @@ def test_boxes_and_points_give_these_objects(photo: Path, weights: dict[str, Pat
         (["--labels", "sofa"], "regions does not"),
         (["--segmenter", "sam2", "--labels", "sofa", "--boxes", "BOXES"], "give one of them"),
         (["--segmenter", "sam2", "--labels", "sofa. lamp"], "'sofa. lamp' is not usable"),
-        (["--segmenter", "sam4"], "no segmenter 'sam4'; choose one of: regions, sam, sam2, sam3"),
+        (["--segmenter", "sam4"], "no segmenter 'sam4'; choose one of: front_end, regions, sam, sam2, sam3"),
     ],
 )
 def test_what_does_not_go_together_is_said_before_anything_is_written(

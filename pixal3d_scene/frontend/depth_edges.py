@@ -19,6 +19,7 @@ _GRAZING_RAD = math.radians(3.0)
 _SMALLEST_STEP = 0.01  # of the depth from pixel to pixel: rounding and compression reach this
 _NOISE_SIGMAS = 3.0
 _REACH_PX = 2  # how far to either side is looked
+_EDGE_STEP = math.log(1.1)
 _LINES = ((0, 1), (1, 0), (1, 1), (1, -1))  # (rows, columns) per pixel along the four lines
 
 
@@ -39,6 +40,25 @@ def flying_pixels(
     for line in _LINES:
         flying |= _between(log_z, valid, line, per_px * math.hypot(*line), noise)
     return flying & valid
+
+
+def smeared_share(
+    z_m: Float32[np.ndarray, "H W"], valid: Bool[np.ndarray, "H W"], flying: Bool[np.ndarray, "H W"]
+) -> float:
+    """Flying pixels over pixels at depth steps of 10 %, beyond the noise: how smeared the steps of a map are.
+
+    A crisp map has some "flying" pixels too, of thin things seen between near and far ones.
+    """
+    log_z = np.log(np.where(valid & (z_m > 0), z_m, 1.0)).astype(np.float32)
+    limit = _EDGE_STEP + _NOISE_SIGMAS * math.sqrt(2) * noise_share(log_z, valid)
+    at_step = np.zeros(z_m.shape, dtype=bool)
+    for axis in (0, 1):
+        jump = np.abs(np.diff(log_z, axis=axis)) > limit
+        before, after = [slice(None)] * 2, [slice(None)] * 2
+        before[axis], after[axis] = slice(0, -1), slice(1, None)
+        at_step[tuple(before)] |= jump
+        at_step[tuple(after)] |= jump
+    return float(flying.sum() / max(int((at_step & valid).sum()), 1))
 
 
 def _between(

@@ -16,7 +16,7 @@ from jaxtyping import Bool
 from ..depth import Depth
 from ..frames import scaled_pose
 from ..instances import SHELL_PARTS, Instances
-from .depth_edges import flying_pixels
+from .depth_edges import flying_pixels, smeared_share
 from .gravity import Stance, find_stance, height_above_floor
 from .protocols import KnownView
 from .surfels import Surfels, find_surfels
@@ -25,6 +25,9 @@ from .view import View
 _HEIGHT_TOLERANCE = 0.1
 _LEAST_ROOM = 0.05  # of the picture that must show no object before objects are left out
 _HARDLY_FLYING = 0.0005  # of the pixels: edges seen at three degrees are everywhere
+# Of the pixels at depth steps that fly. Measured: true depth of ten rooms 0.01 to 0.20, the most with many leaves;
+# steps smeared over one pixel at seven of ten places 0.26 to 0.52.
+_CRISP = 0.22
 _GUESSED_RAD = math.radians(8)
 
 
@@ -37,10 +40,13 @@ class Assumed:
 
 
 def without_flying_pixels(depth: Depth) -> Depth:
-    """The same depth without what hangs between two surfaces, and a note where that is more than a few pixels."""
+    """The same depth without what hangs between two surfaces, and a note where that is more than a few pixels.
+
+    A map whose steps are crisp stays as it is: what looks like flying there is thin, and true.
+    """
     flying = flying_pixels(depth.z_m, depth.valid, depth.camera)
     count = int(flying.sum())
-    if not count:
+    if smeared_share(depth.z_m, depth.valid, flying) < _CRISP:
         return depth
     notes = depth.notes
     if count > _HARDLY_FLYING * flying.size:

@@ -25,7 +25,7 @@ from .lift_foot import find_foot
 from .lift_sheet import lift_sheet
 from .lift_texture import paint
 from .lift_view import look_at_object
-from .lift_visible import believed_pixels, points_at, surroundings_world
+from .lift_visible import believed_pixels, points_at, surroundings_world, with_surroundings
 from .lift_volume import Solid, complete_solid
 
 # Fewer visible points than this say nothing about a shape.
@@ -50,7 +50,7 @@ class Lift:
         """One asset or failure per volume, in order. Nothing here is random: the seeds are not used."""
         del seeds
         results = []
-        for volume in volumes:
+        for volume in with_surroundings(volumes):
             results.append(self._lift_or_failure(volume))
             progress.step(volume.name)
         return results

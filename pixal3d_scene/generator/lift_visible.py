@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt16
 
 from ..crop import CropVolume
+from ..depth import Depth
 from .lift_view import JUMP
 
 
@@ -35,6 +39,37 @@ def believed_pixels(volume: CropVolume) -> Bool[np.ndarray, "H W"]:
     slack_m = 0.5 * (high - low) + JUMP * low
     believed[window] = mask & (z_m > low - slack_m) & (z_m < high + slack_m)
     return believed
+
+
+def with_surroundings(volumes: Sequence[CropVolume]) -> list[CropVolume]:
+    """The volumes, each with a depth for everything around its object; that of its own pixels stays.
+
+    A pixel without depth takes that of the nearest pixel with the same label. Left as it is, it would be a view past
+    everything there, and carve what stands behind an occluder's rim.
+    """
+    filled: dict[int, Depth] = {}  # by the identity of the depth, which the volumes of a photo share
+    surrounded = []
+    for volume in volumes:
+        depth = volume.depth
+        if id(depth) not in filled:
+            filled[id(depth)] = _filled(depth, volume.label_map)
+        whole = filled[id(depth)]
+        surrounded.append(replace(volume, depth=replace(whole, valid=whole.valid & (depth.valid | ~volume.mask))))
+    return surrounded
+
+
+def _filled(depth: Depth, label_map: UInt16[np.ndarray, "H W"]) -> Depth:
+    from scipy.ndimage import distance_transform_edt
+
+    z_m, valid = np.array(depth.z_m), np.array(depth.valid)
+    for label in np.unique(label_map[~depth.valid]):
+        region = label_map == label
+        known, unknown = depth.valid & region, region & ~depth.valid
+        if known.any():
+            rows, columns = distance_transform_edt(~known, return_distances=False, return_indices=True)
+            z_m[unknown] = depth.z_m[rows[unknown], columns[unknown]]
+            valid[unknown] = True
+    return replace(depth, z_m=z_m, valid=valid)
 
 
 def points_at(

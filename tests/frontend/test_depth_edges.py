@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from painted_room import camera_in_room, furniture, painted_room
 
 from pixal3d_scene.camera import Camera
-from pixal3d_scene.frontend.depth_edges import flying_pixels, noise_share
+from pixal3d_scene.frontend.depth_edges import flying_pixels, noise_share, smeared_share
 
 CAMERA = Camera.from_focal(focal_px=600.0, size_px=(64, 48))
 VALID = np.ones(CAMERA.shape_hw, dtype=bool)
@@ -96,3 +96,14 @@ def test_a_rendered_room_keeps_999_of_1000_pixels() -> None:
     scene = painted_room(camera_in_room(pitch_deg=17, yaw_deg=-12), furniture())
     lost = flying_pixels(scene.depth.z_m, scene.depth.valid, scene.depth.camera)
     assert lost.sum() < 0.001 * scene.depth.valid.sum()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_smeared_steps_are_told_from_crisp_ones_with_thin_things(share: float) -> None:
+    crisp = two_walls(2.0, 4.0, across=False)
+    crisp[10:20, 40] = 3.0  # a wire between the two
+    crisp[10:20, 39] = 2.0
+    smeared = crisp.copy()
+    smeared[:, 32] = 2.0 + share * 2.0
+    assert smeared_share(crisp.astype(np.float32), VALID, flying(crisp)) < 0.15
+    assert smeared_share(smeared.astype(np.float32), VALID, flying(smeared)) > 0.22

@@ -23,6 +23,7 @@ from lift_cases import (
     sphere,
     with_depth,
 )
+from scipy.ndimage import binary_erosion
 
 from pixal3d_scene.asset import Mesh, ObjectAsset
 from pixal3d_scene.errors import StageFailed
@@ -141,6 +142,17 @@ def test_foot_behind_an_occluder_reaches_the_floor() -> None:
     (asset,) = generate(volume)
     assert abs(placed(volume, asset).bounds[0, 1]) < 0.01
     assert any("foot" in note for note in asset.notes)
+
+
+def test_an_occluder_whose_rim_has_no_depth_hides_as_much() -> None:
+    cabinet, crate = box((-0.3, 0, -3.6), (0.3, 1.2, -3.2)), box((-0.6, 0, -2.4), (0.6, 0.6, -2.2))
+    volume = render({1: cabinet, 2: crate})[0]
+    occluder = volume.label_map == 2
+    rim = occluder & ~binary_erosion(occluder, iterations=2)
+    frayed = with_depth(volume, np.where(rim, np.nan, volume.depth.z_m), volume.depth.valid & ~rim)
+    whole, other = lifted(volume), lifted(frayed)
+    np.testing.assert_allclose(other.bounds, whole.bounds, atol=0.005)
+    assert volume_of(other) == pytest.approx(volume_of(whole), rel=0.02)
 
 
 def test_stands_on_the_table_not_on_the_floor() -> None:
