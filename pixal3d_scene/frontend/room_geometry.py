@@ -7,16 +7,18 @@ mask meets the floor. A stop-gap until a trained network is there: every guess i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
 
+from ..camera import Camera
 from ..code_revision import code_revision
 from ..depth import Depth
 from ..instances import Instances
 from ..photo import Photo
 from .protocols import KnownView
-from .room_box import RoomBox, fit_room_box, room_axes
+from .room_box import CEILING, RoomBox, fit_room_box, room_axes
 from .standing import Foot, LevelView, find_foot, settled
 from .view import View, see_view, stand_view
 
@@ -43,8 +45,13 @@ class RoomGeometryDepth:
         view = stand_view(view, known, camera_height_m=self._camera_height_m)
         feet = {item.mask_value: find_foot(instances.label_map, item.mask_value) for item in instances.items}
         box = _fit_box(photo, instances, view, feet)
+        bent = bent_by_ceiling(box, instances, view.camera, feet)
+        if bent:
+            box = replace(box, ceiling_m=np.inf)
         z_m, _ = box.shell(view.camera)
         notes = place_objects(z_m, instances, feet, LevelView(view.camera, box))
+        if bent:
+            notes.append(f"No ceiling is taken, since the one that fits the colours would bend {', '.join(bent)}.")
         return Depth(
             z_m=z_m.astype(np.float32),
             valid=np.ones(z_m.shape, dtype=bool),
@@ -73,6 +80,21 @@ def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foo
         yaw_rad=yaw_rad,
         feet_room_m=np.array(standing, dtype=np.float64).reshape(-1, 2),
     )
+
+
+def bent_by_ceiling(box: RoomBox, instances: Instances, camera: Camera, feet: Mapping[int, Foot]) -> list[str]:
+    """What hangs on a wall and would lie partly on the ceiling: shadows and beams look like low ceilings."""
+    if not np.isfinite(box.ceiling_m):
+        return []
+    on_ceiling = box.shell(camera)[1] == CEILING
+    level = LevelView(camera, box)
+    bent = []
+    for item in instances.items:
+        share = float(on_ceiling[instances.mask(item.mask_value)].mean())
+        foot = feet[item.mask_value]
+        if 0 < share < 1 and not foot.touched and level.hangs(foot):
+            bent.append(item.name)
+    return bent
 
 
 def _describe(box: RoomBox, view: View) -> str:

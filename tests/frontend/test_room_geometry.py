@@ -21,7 +21,7 @@ from pixal3d_scene.frontend.given_camera import read_camera
 from pixal3d_scene.frontend.given_masks import instances_from_label_map, read_masks
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView
 from pixal3d_scene.frontend.room_box import RoomBox, room_axes
-from pixal3d_scene.frontend.room_geometry import RoomGeometryDepth, place_objects
+from pixal3d_scene.frontend.room_geometry import RoomGeometryDepth, bent_by_ceiling, place_objects
 from pixal3d_scene.frontend.standing import LevelView, find_foot
 from pixal3d_scene.photo import read_photo
 
@@ -197,3 +197,30 @@ def test_a_camera_that_looks_up_sees_a_ceiling_and_no_tower(pitch_deg: float) ->
     )
     assert depth.points_world()[..., 1].max() < 4.1
     assert any("shows no floor" in n for n in depth.notes)
+
+
+def bent_by_low_ceiling(rows: slice, columns: slice) -> list[str]:
+    """An object in a level picture of a box whose ceiling meets the wall ahead in row 60 of 240."""
+    camera = camera_in_room(yaw_deg=0, pitch_deg=0, size_px=(320, 240))
+    height_m, focal_px = float(camera.centre_world[1]), float(camera.K[1, 1])
+    box = RoomBox(
+        R_room_from_cam=room_axes(camera, 0.0), camera_height_m=height_m, ahead_m=4.0, left_m=6.0, right_m=6.0,
+        ceiling_m=height_m + 4.0 * 60 / focal_px,
+    )  # fmt: skip
+    label_map = np.zeros(camera.shape_hw, dtype=np.uint16)
+    label_map[rows, columns] = 3
+    instances = instances_from_label_map(label_map, source="drawn")
+    return bent_by_ceiling(box, instances, camera, {3: find_foot(label_map, 3)})
+
+
+@pytest.mark.parametrize(
+    ("rows", "bent"),
+    [
+        (slice(40, 90), ["object_03"]),  # on the wall, reaching over its upper edge
+        (slice(70, 110), []),  # wholly on the wall
+        (slice(10, 50), []),  # wholly on the ceiling
+        (slice(40, 200), []),  # standing on the floor in front of both
+    ],
+)
+def test_a_ceiling_bends_nothing_that_hangs_on_a_wall(rows: slice, bent: list[str]) -> None:
+    assert bent_by_low_ceiling(rows, slice(140, 180)) == bent
