@@ -175,6 +175,10 @@ def _warnings(body: Body, support: Support, moved_m: float, left_m: float, gave_
         ]
         side = sides[0] if left_m > 0 else sides[1]
         warnings.append(f"{what} {abs(left_m):.2f} m {side} the {support.parent}; it was left there{said}.")
+    if support.bare:
+        warnings.append(
+            f"The mesh of {support.parent} has nothing under it: that it stands there is what the photo shows."
+        )
     warnings += [
         f"Still {abs(g.left_m):.3f} m inside {g.touch.other}; neither may move further{cost[id(g)]}."
         for g in gave_way

@@ -34,6 +34,8 @@ _NO_PATCH_COST = 2.0
 _NONE_COST = 9.0
 # With this much of the foot above the carrier's mesh, the mesh tells the gap better than a few noisy pixels do.
 _WHOLE_FOOT_SHARE = 0.5
+# A carrier's mesh this far below the contact that the photo shows does not bear it.
+_BARE_M = 0.03
 # A second support is level with the first one within this.
 _LEVEL_M = 0.02
 _TOUCHES_WALL_M, _TOUCHES_SIGMAS = 0.03, 1.5
@@ -45,7 +47,8 @@ class Support:
 
     confidence: 0 to 1, against the other supports in question. cost: squared standard deviations.
     at_world, area_m2: the patch in which they meet, the object still in its own place. further: other contacts.
-    floats: nothing is within reach; the floor is its parent for want of another.
+    floats: nothing is within reach; the floor is its parent for want of another. bare: the photo shows the contact, but
+    the carrier's mesh has nothing there.
     """
 
     parent: str
@@ -57,6 +60,7 @@ class Support:
     confidence: float = 0.0
     further: tuple[Support, ...] = ()
     floats: bool = False
+    bare: bool = False
 
 
 def find_supports(
@@ -124,11 +128,15 @@ def _on_object(
     patch = rest_on(column, carrier_column, reach_m=reach_m)
     height_m = seen.get(carrier.name)
     foot_m = float(column.bounds[0, 1])
+    bare = False
     if height_m is not None and (patch is None or patch.share < _WHOLE_FOOT_SHARE):
         middle = column.foot.mean(axis=0) if patch is None else patch.middle_world
         area_m2 = 0.0 if patch is None else patch.area_m2
+        bare = patch is None or patch.gap_m - (foot_m - height_m) > _BARE_M
         patch = Patch(gap_m=foot_m - height_m, share=1.0, middle_world=middle, area_m2=area_m2)
-    return None if patch is None else _candidate(carrier.name, patch, sigma_m, seen=height_m is not None)
+    if patch is None:
+        return None
+    return replace(_candidate(carrier.name, patch, sigma_m, seen=height_m is not None), bare=bare)
 
 
 def _foot_sigma_m(body: Body, sigma_log: float) -> float:
@@ -192,7 +200,7 @@ def _over_another(
     _, name, gap_m = min(below)
     at_world = np.array([middle_xz[0], low[1], middle_xz[1]])
     return Support(
-        parent=name, relation="on", gap_m=gap_m, at_world=at_world, cost=_UNSEEN_COST + _NO_PATCH_COST
+        parent=name, relation="on", gap_m=gap_m, at_world=at_world, cost=_UNSEEN_COST + _NO_PATCH_COST, bare=True
     )  # fmt: skip
 
 

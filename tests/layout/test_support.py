@@ -9,6 +9,8 @@ import pytest
 from layout_cases import disturbed, place, placed_vertices
 from rendered_scene import RenderedScene, box, camera_at, render, shell, standing_box
 
+from pixal3d_scene.asset import Mesh
+
 CAMERA = camera_at(height_m=1.3, pitch_deg=3.0)
 
 TABLE, VASE, TRAY, CUP = (
@@ -115,3 +117,17 @@ def test_an_object_without_depth_is_placed_by_its_foot() -> None:
     assert "guess" in " ".join(placement.warnings)
     placed = placed_vertices(scene, scene.volume(1), placement)
     np.testing.assert_allclose(placed, scene.meshes_world[1].vertices, atol=0.03)
+
+
+def test_a_carrier_whose_mesh_lacks_its_top_is_said() -> None:
+    whole = render({1: TABLE, 2: VASE}, CAMERA)
+    front, plinth = standing_box((1.0, 0.7, 0.1), -0.9, -0.5), standing_box((1.0, 0.1, 0.7), -0.9, -0.8)
+    without_top = Mesh(
+        vertices=np.concatenate([front.vertices, plinth.vertices]),
+        faces=np.concatenate([front.faces, plinth.faces + len(front.vertices)]),
+    )
+    hollow = replace(whole, meshes_world={1: without_top, 2: VASE})
+    for scene, said in ((whole, 0), (hollow, 1)):
+        vase = place(scene)["object_02"]
+        assert (vase.parent, vase.relation) == ("object_01", "on")
+        assert sum("has nothing under it" in warning for warning in vase.warnings) == said
