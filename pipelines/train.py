@@ -60,7 +60,7 @@ def _rooms(
     """What draws the batch of a step, and the batches of the validation."""
     from itertools import islice
 
-    from pixal3d_scene.learning.model_pack import read_pack
+    from pixal3d_scene.learning.model_pack import SPLITS, read_pack
     from pixal3d_scene.learning.room_cache import read_batch
     from pixal3d_scene.learning.room_files import RenderedRooms, RoomFiles
     from pixal3d_scene.learning.room_stream import room_batches
@@ -72,6 +72,11 @@ def _rooms(
         held_out = RoomFiles(rooms, "validation", seed=0).paths()[: chosen.validation_batches]
         return files.draw, [read_batch(path) for path in held_out]
     pack = read_pack(rooms)
+    for split in SPLITS:
+        if not len(pack.of_split(split)):
+            raise InputError(
+                f"The pack {rooms} has no models for {split}; make it with `python -m pipelines.pack_models`."
+            )
     stream = room_batches(pack, batch=chosen.batch, size_px=chosen.size_px, split="validation", device=device)
     rendered = RenderedRooms(pack, batch=chosen.batch, size_px=chosen.size_px, seed=seed, device=device)
     return rendered.draw, list(islice(stream, chosen.validation_batches))

@@ -43,9 +43,9 @@ class FrontEndTargets:
 
 def front_end_targets(batch: RoomBatch, generator: torch.Generator | None = None) -> FrontEndTargets:
     """generator: chooses the pixels (on the CPU); without one the upper left ones are taken."""
-    row, column = (
-        (0, 0) if generator is None else torch.randint(STRIDE, (2,), generator=generator).tolist()
-    )  # fmt: skip
+    row, column = 0, 0
+    if generator is not None:
+        row, column = torch.randint(STRIDE, (2,), generator=generator).tolist()
 
     def small(values: Tensor) -> Tensor:
         return values[:, row::STRIDE, column::STRIDE]

@@ -24,10 +24,10 @@ class FrontEndTask:
 
     def loss(self, model: nn.Module, step: int) -> Mapping[str, Tensor]:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
-        batch = augment(self._draw(step), generator)
         device = next(model.parameters()).device
-        batch = batch.to(device)
-        truth = front_end_targets(batch, generator)
+        with torch.autocast(device.type, enabled=False):  # rooms are rendered in float32
+            batch = augment(self._draw(step), generator).to(device)
+            truth = front_end_targets(batch, generator)
         output = model(_picture(batch))
         with torch.autocast(device.type, enabled=False):
             return front_end_loss(output, truth)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from flat_rooms import flat_rooms
+from typer.testing import CliRunner
 
+from cli import app
+from pipelines.pack_models import our_furniture
 from pipelines.train import train
 from pixal3d_scene.errors import BackendMissing, InputError
 from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork
 from pixal3d_scene.frontend.front_end_weights import read_front_end, write_front_end
+from pixal3d_scene.learning.model_pack import pack_models, write_pack
 from pixal3d_scene.learning.room_cache import write_batch
 from pixal3d_scene.learning.training import averaged_weights
 from pixal3d_scene.learning.training_settings import TrainingSettings, read_training_settings, training_names
@@ -36,6 +42,24 @@ def test_the_smoke_settings_train_in_seconds(tmp_path: Path) -> None:
     assert done["validation"]["absrel_metric"] > 0
     assert (tmp_path / "out" / "curves.png").is_file()
     assert averaged_weights(tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_from_a_pack_as_the_command_line_does_it(tmp_path: Path) -> None:
+    training = list(our_furniture(1, 400, ("armchair", "dining table", "dining chair", "sofa")))
+    write_pack(pack_models(training), tmp_path / "no_validation.npz")
+    with pytest.raises(InputError, match="no models for validation"):
+        train("front-end-smoke", tmp_path / "no_validation.npz", tmp_path / "out", device="cpu")
+    pack = pack_models([*training, *(replace(m, name=f"{m.name} again", validation=True) for m in training)])
+    write_pack(pack, tmp_path / "furniture.npz")
+    command = ["train", "front-end-smoke", str(tmp_path / "furniture.npz"), "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*command, "--device", "cpu", "--json"])
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert set(facts["validation"]) == {"absrel_metric", "absrel_scaled", "gravity_deg", "focal", "shell", "pq"}
+    assert read_front_end(Path(facts["weights"])).config.side_px == 64
+    again = CliRunner().invoke(app, [*command, "--device", "cpu", "--json"])  # nothing is left to do
+    assert json.loads(again.stdout) == facts
 
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
