@@ -1,10 +1,11 @@
 """Train a network of the package: settings and rooms in; weights, checkpoints and curves out.
 
-On several GPUs: `torchrun --nproc-per-node N -m pipelines.train front-end ROOMS OUT`.
+On several GPUs: `torchrun --nproc-per-node N -m pipelines.train front-end ROOMS OUT cuda`.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pixal3d_scene.learning.room_batch import RoomBatch
 
 WEIGHTS_FILE = "front_end.safetensors"
+_MOST_PROCESSES = 64
 
 
 def train(name: str, rooms: Path, out: Path, *, device: str = "auto", minutes: float | None = None) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def train(name: str, rooms: Path, out: Path, *, device: str = "auto", minutes: f
     from pixal3d_scene.learning.vocabulary import LABELS
     from pixal3d_scene.weights.device import choose_device
 
-    where = choose_device(device)
+    where = choose_device(_own_device(device))
     plan = settings.plan.model_dump() | ({} if minutes is None else {"minutes": minutes})
     torch.manual_seed(settings.plan.seed)
     network = FrontEndNetwork(
@@ -49,9 +51,16 @@ def train(name: str, rooms: Path, out: Path, *, device: str = "auto", minutes: f
     draw, validation = _rooms(settings, rooms, where)
     task = FrontEndTask(network, draw, validation, seed=settings.plan.seed)
     figures = train(task, TrainingPlan(**plan), out, device=where)
-    network.cpu().load_state_dict(averaged_weights(out))
-    write_front_end(network, out / WEIGHTS_FILE)
+    if figures:  # the first of several processes
+        network.cpu().load_state_dict(averaged_weights(out))
+        write_front_end(network, out / WEIGHTS_FILE)
     return {"validation": figures, "weights": str(out / WEIGHTS_FILE)}
+
+
+def _own_device(device: str) -> str:
+    """`torchrun` gives every process a GPU of its own."""
+    local_rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local_rank}" if local_rank is not None and device == "cuda" else device
 
 
 def _rooms(
@@ -65,7 +74,8 @@ def _rooms(
     from pixal3d_scene.learning.room_files import RenderedRooms, RoomFiles
     from pixal3d_scene.learning.room_stream import room_batches
 
-    chosen, seed = settings.rooms, settings.plan.seed
+    chosen = settings.rooms
+    seed = settings.plan.seed * _MOST_PROCESSES + int(os.environ.get("RANK", "0"))  # every process has its own rooms
     if rooms.is_dir():
         files = RoomFiles(rooms, "train", seed=seed)
         files.paths()  # said before anything is made
@@ -83,4 +93,4 @@ def _rooms(
 
 
 if __name__ == "__main__":
-    print(train(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
+    print(train(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), device=sys.argv[4]))

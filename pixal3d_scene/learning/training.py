@@ -63,6 +63,8 @@ class Task(Protocol):
 def train(task: Task, plan: TrainingPlan, folder: Path, *, device: torch.device) -> dict[str, float]:
     """Train until the plan is done, and return the last validation. Interrupted, the same call goes on.
 
+    Of several processes the first one writes; the others return nothing.
+
     Writes checkpoint.safetensors, averaged.safetensors (what to ship), progress.json, curves.csv, curves.png.
     Raises InputError where the folder holds a checkpoint of another network.
     """
@@ -81,7 +83,7 @@ def train(task: Task, plan: TrainingPlan, folder: Path, *, device: torch.device)
     def clock() -> float:
         return spent_s + time.monotonic() - started
 
-    while (share := _share_done(plan, step, clock())) < 1.0:
+    while (share := _agreed(_share_done(plan, step, clock()), device)) < 1.0:
         for group in optimizer.param_groups:
             group["lr"] = plan.learning_rate * _rate(share, plan.warmup_share)
         stepped.train()
@@ -117,6 +119,15 @@ def averaged_weights(folder: Path) -> dict[str, Tensor]:
 def _share_done(plan: TrainingPlan, step: int, spent_s: float) -> float:
     by_time = 0.0 if plan.minutes is None else spent_s / (60 * plan.minutes)
     return max(step / plan.steps, by_time)
+
+
+def _agreed(share: float, device: torch.device) -> float:
+    """The largest share of all processes: their clocks differ, and none may make a step that another does not."""
+    if not torch.distributed.is_initialized():
+        return share
+    largest = torch.tensor(share, device=device)
+    torch.distributed.all_reduce(largest, torch.distributed.ReduceOp.MAX)
+    return float(largest)
 
 
 def _rate(share: float, warmup_share: float) -> float:
