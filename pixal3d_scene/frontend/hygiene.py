@@ -27,7 +27,7 @@ from .mask_tidy import drop_specks, fill_pinholes, speck_px
 from .proposals import MaskProposal
 
 _LARGEST_SHARE = 0.75  # of the photo: an object that fills more of it cannot be told from the room
-_LEAST_CUT_PX = 200  # of a picture of 800 x 600: parts smaller than this are not cut off
+_LEAST_CUT_PX = 350  # of a picture of 800 x 600: under noise, smaller parts are not told from none
 _TINY_TIMES = 3.0  # the smallest size that is kept
 
 
