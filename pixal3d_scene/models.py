@@ -17,6 +17,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from .frontend.own_network import OwnNetwork
+    from .frontend.stand import Assumed
 
 _Factory = TypeVar("_Factory")
 
@@ -63,29 +64,33 @@ def _room_geometry(settings: Settings) -> DepthEstimator:
     )
 
 
+def _assumed(settings: Settings) -> Assumed:
+    from .frontend.stand import Assumed
+
+    return Assumed(camera_height_m=settings.depth.camera_height_m, fallback_fov_deg=settings.depth.fallback_fov_deg)
+
+
 def _depth_anything(settings: Settings) -> DepthEstimator:
     from .frontend.depth_anything import DepthAnythingDepth
-    from .frontend.stand import Assumed
 
     chosen = settings.depth
     return DepthAnythingDepth(
         chosen.weights or _DEPTH_ANYTHING,
         revision=chosen.revision,
         device=settings.device,
-        assumed=Assumed(camera_height_m=chosen.camera_height_m, fallback_fov_deg=chosen.fallback_fov_deg),
+        assumed=_assumed(settings),
     )
 
 
 def _depth_pro(settings: Settings) -> DepthEstimator:
     from .frontend.depth_pro import DepthProDepth
-    from .frontend.stand import Assumed
 
     chosen = settings.depth
     return DepthProDepth(
         chosen.weights or _DEPTH_PRO,
         revision=chosen.revision,
         device=settings.device,
-        assumed=Assumed(camera_height_m=chosen.camera_height_m, fallback_fov_deg=chosen.fallback_fov_deg),
+        assumed=_assumed(settings),
     )
 
 
@@ -116,13 +121,8 @@ def _own_segmenter(settings: Settings) -> Segmenter:
 
 def _own_depth(settings: Settings) -> DepthEstimator:
     from .frontend.own_network import OwnDepth
-    from .frontend.stand import Assumed
 
-    chosen = settings.depth
-    return OwnDepth(
-        _own_network(settings),
-        assumed=Assumed(camera_height_m=chosen.camera_height_m, fallback_fov_deg=chosen.fallback_fov_deg),
-    )
+    return OwnDepth(_own_network(settings), assumed=_assumed(settings))
 
 
 def _lift(settings: Settings) -> ObjectGenerator:

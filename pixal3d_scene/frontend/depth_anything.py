@@ -6,41 +6,18 @@ length, which the network does not estimate: EXIF, the user or straight lines te
 
 from __future__ import annotations
 
-import hashlib
-
-from ..code_revision import code_revision
-from ..depth import Depth
 from ..errors import InputError, StageFailed
-from ..instances import Instances
 from ..photo import Photo
 from ..weights.device import choose_device
-from ..weights.digest import content_digest
-from ..weights.location import find_weights
-from .network_depth import Prediction, depth_of_photo
-from .protocols import KnownView
-from .stand import Assumed
+from .network_depth import Prediction, StoredDepthNetwork
 
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 
 
-class DepthAnythingDepth:
-    """The network in a folder or of a fetched hub id; torch is loaded by `estimate`, not before.
-
-    Raises BackendMissing, with the command that fetches, where the weights are not on this machine.
-    """
+class DepthAnythingDepth(StoredDepthNetwork):
+    """See `StoredDepthNetwork`. Depth in metres whatever the focal length."""
 
     name = "depth_anything"
-    needs_instances = False
-
-    def __init__(self, weights: str, *, revision: str | None, device: str, assumed: Assumed) -> None:
-        self._folder = find_weights(weights, revision=revision, files=FILES).path
-        self._device, self._assumed = device, assumed
-        parts = [code_revision("frontend/*.py"), *(content_digest(self._folder / name) for name in FILES)]
-        self.revision = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-    def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
-        """See `DepthEstimator`. Raises InputError where the folder holds another network."""
-        return depth_of_photo(self._predict(photo), photo, instances, known, source=self.name, assumed=self._assumed)
 
     def _predict(self, photo: Photo) -> Prediction:
         import numpy as np

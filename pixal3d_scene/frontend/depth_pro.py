@@ -7,24 +7,16 @@ the depth with it. The published weights are for research only, so no preset use
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import TYPE_CHECKING
 
 from jaxtyping import UInt8
 
 from ..camera import Camera
-from ..code_revision import code_revision
-from ..depth import Depth
 from ..errors import StageFailed
-from ..instances import Instances
 from ..photo import Photo
 from ..weights.device import choose_device
-from ..weights.digest import content_digest
-from ..weights.location import find_weights
-from .network_depth import Prediction, depth_of_photo
-from .protocols import KnownView
-from .stand import Assumed
+from .network_depth import Prediction, StoredDepthNetwork
 from .view import EstimatedCamera
 
 if TYPE_CHECKING:
@@ -38,24 +30,10 @@ _SMALLEST_INVERSE, _LARGEST_INVERSE = 1e-4, 1e4
 _PLAUSIBLE_FOV_DEG = (5.0, 150.0)
 
 
-class DepthProDepth:
-    """The network in a folder or of a fetched hub id; torch is loaded by `estimate`, not before.
-
-    Raises BackendMissing, with the command that fetches, where the weights are not on this machine.
-    """
+class DepthProDepth(StoredDepthNetwork):
+    """See `StoredDepthNetwork`. Depth per focal length, and the focal length."""
 
     name = "depth_pro"
-    needs_instances = False
-
-    def __init__(self, weights: str, *, revision: str | None, device: str, assumed: Assumed) -> None:
-        self._folder = find_weights(weights, revision=revision, files=FILES).path
-        self._device, self._assumed = device, assumed
-        parts = [code_revision("frontend/*.py"), *(content_digest(self._folder / name) for name in FILES)]
-        self.revision = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-    def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
-        """See `DepthEstimator`. Raises InputError where the folder holds another network."""
-        return depth_of_photo(self._predict(photo), photo, instances, known, source=self.name, assumed=self._assumed)
 
     def _predict(self, photo: Photo) -> Prediction:
         import torch

@@ -6,22 +6,28 @@ brought to the photo's size. In cam, m.
 
 from __future__ import annotations
 
+import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32
 
 from ..camera import Camera
+from ..code_revision import code_revision
 from ..depth import Depth
 from ..errors import StageFailed
 from ..instances import Instances
 from ..photo import Photo
+from ..weights.digest import content_digest
+from ..weights.location import find_weights
 from .depth_edges import flying_pixels
 from .depth_resampling import at_photo_size
 from .protocols import KnownView
 from .stand import Assumed, stand_in_depth
 from .view import EstimatedCamera, see_view
 
+FILES = ("config.json", "model.safetensors")
 _FARTHEST_M = 60.0  # windows and mirrors; nothing of a room is farther
 
 
@@ -74,3 +80,27 @@ def depth_of_photo(
         )
     depth = Depth(z_m=z_m, valid=valid, camera=view.camera, source=source, notes=tuple(notes))
     return stand_in_depth(view, depth, instances, known, assumed=assumed, rescale=True)
+
+
+class StoredDepthNetwork(ABC):
+    """The network in a folder or of a fetched hub id; torch is loaded by `estimate`, not before.
+
+    Raises BackendMissing, with the command that fetches, where the weights are not on this machine.
+    """
+
+    name: str
+    needs_instances = False
+
+    def __init__(self, weights: str, *, revision: str | None, device: str, assumed: Assumed) -> None:
+        self._folder = find_weights(weights, revision=revision, files=FILES).path
+        self._device, self._assumed = device, assumed
+        parts = [code_revision("frontend/*.py"), *(content_digest(self._folder / name) for name in FILES)]
+        self.revision = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
+        """See `DepthEstimator`. Raises InputError where the folder holds another network."""
+        return depth_of_photo(self._predict(photo), photo, instances, known, source=self.name, assumed=self._assumed)
+
+    @abstractmethod
+    def _predict(self, photo: Photo) -> Prediction:
+        """Load the network and ask it."""
