@@ -7,6 +7,7 @@ shorter one is continued at both ends to a multiple of 32 px.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from .network_depth import Prediction, depth_of_photo
 from .proposals import MaskProposal
 from .protocols import KnownView
 from .stand import Assumed
-from .view import EstimatedCamera
+from .view import EstimatedCamera, EstimatedUp
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _FINER = 4  # masks are decided on a grid this much finer than the network's maps
 _SHELL_SURE = 0.5
+_UP_SIGMA_RAD = math.radians(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,9 @@ class OwnDepth:
             depth=_as_float32(output.log_depth[0].exp()) * np.float32(photo.size_px[0] / longer),
             per_focal_width=True,
             estimated=EstimatedCamera(
-                camera=Camera.from_focal(focal_px=focal_px, size_px=photo.size_px), source="the front-end network"
+                camera=Camera.from_focal(focal_px=focal_px, size_px=photo.size_px),
+                source="the front-end network",
+                up=EstimatedUp(up_cam=output.up_cam[0].double().numpy(), sigma_rad=_UP_SIGMA_RAD),
             ),
         )
         return depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
