@@ -22,6 +22,7 @@ from ..depth import Depth
 from ..errors import BackendMissing, StageFailed
 from ..instances import Instances
 from ..photo import Photo
+from ..weights.own import FRONT_END, own_weights
 from .hygiene import clean_masks
 from .network_depth import Prediction, depth_of_photo
 from .proposals import MaskProposal
@@ -53,12 +54,8 @@ class OwnNetwork:
     """The network in a file, read when it is first needed. Keeps what it said of the last photo."""
 
     def __init__(self, weights: str | None) -> None:
-        if weights is None:
-            raise BackendMissing(
-                "The front-end network needs weights: train them with `pixal3d-scene train front-end` "
-                "(docs/training-data.md) and name the file as front_end.weights in a config file."
-            )
-        self._path = path = Path(weights).expanduser()
+        """weights: a file that `train` wrote; None for the package's own."""
+        self._path = path = own_weights(FRONT_END) if weights is None else Path(weights).expanduser()
         if not path.is_file():
             raise BackendMissing(f"The front-end weights {path} do not exist; check front_end.weights.")
         self._network: FrontEndNetwork | None = None
