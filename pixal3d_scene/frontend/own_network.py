@@ -42,12 +42,21 @@ _UP_SIGMA_RAD = math.radians(2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fit:
-    """How a photo lies in the network's picture: the size it has there, and the pixels above and left of it."""
+    """How a photo lies in the network's picture: the size it has there, and the pixels above and left of it.
+
+    All are multiples of 4 px, so that maps of every stride can be cut.
+    """
 
     inner_px: tuple[int, int]
     left_px: int
     top_px: int
     outer_px: tuple[int, int]
+
+    def inside(self, stride: int) -> tuple[slice, slice]:
+        """Rows and columns of a map with so many pixels per pixel that show the photo."""
+        left, top = self.left_px // stride, self.top_px // stride
+        width, height = (side // stride for side in self.inner_px)
+        return slice(top, top + height), slice(left, left + width)
 
 
 class OwnNetwork:
@@ -80,20 +89,20 @@ class OwnNetwork:
     def _seen(self, photo: Photo) -> FrontEndOutput:
         import torch
 
-        from .front_end_network import STRIDE, FrontEndOutput
+        from .front_end_network import LABEL_STRIDE, STRIDE, FrontEndOutput
 
         fit = fit_picture(photo.size_px, side_px=self.network.config.side_px)
         picture = torch.from_numpy(_picture(photo, fit)).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode():
             output = self.network(picture)
-        rows = slice(fit.top_px // STRIDE, (fit.top_px + fit.inner_px[1]) // STRIDE)
-        columns = slice(fit.left_px // STRIDE, (fit.left_px + fit.inner_px[0]) // STRIDE)
+        rows, columns = fit.inside(STRIDE)
+        label_rows, label_columns = fit.inside(LABEL_STRIDE)
         return FrontEndOutput(
             log_depth=output.log_depth[:, rows, columns],
             shell=output.shell[..., rows, columns],
             centre=output.centre[:, rows, columns],
             offset=output.offset[..., rows, columns],
-            label=output.label[..., rows, columns],
+            label=output.label[..., label_rows, label_columns],
             up_cam=output.up_cam,
             log_focal=output.log_focal,
         )
@@ -178,9 +187,9 @@ def fit_picture(size_px: tuple[int, int], *, side_px: int) -> _Fit:
     from .front_end_network import SIZE_MULTIPLE_PX
 
     scale = side_px / max(size_px)
-    inner = (2 * max(1, round(size_px[0] * scale / 2)), 2 * max(1, round(size_px[1] * scale / 2)))
+    inner = (4 * max(1, round(size_px[0] * scale / 4)), 4 * max(1, round(size_px[1] * scale / 4)))
     outer = (-(-inner[0] // SIZE_MULTIPLE_PX) * SIZE_MULTIPLE_PX, -(-inner[1] // SIZE_MULTIPLE_PX) * SIZE_MULTIPLE_PX)
-    left, top = ((outer[k] - inner[k]) // 4 * 2 for k in (0, 1))
+    left, top = ((outer[k] - inner[k]) // 8 * 4 for k in (0, 1))
     return _Fit(inner_px=inner, left_px=left, top_px=top, outer_px=outer)
 
 
