@@ -1,6 +1,6 @@
 """The front-end network that `pixal3d-scene train` makes, as a Segmenter and as a DepthEstimator.
 
-One network, one pass per photo for both. It sees the photo at the size it was trained on, its longer side exactly; the
+One network, one look per photo for both. It sees the photo at the size it was trained on, its longer side exactly; the
 shorter one is continued at both ends to a multiple of 32 px.
 """
 
@@ -89,12 +89,13 @@ class OwnNetwork:
     def _seen(self, photo: Photo) -> FrontEndOutput:
         import torch
 
+        from .front_end_mirror import look_twice
         from .front_end_network import LABEL_STRIDE, STRIDE, FrontEndOutput
 
         fit = fit_picture(photo.size_px, side_px=self.network.config.side_px)
         picture = torch.from_numpy(_picture(photo, fit)).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode():
-            output = self.network(picture)
+            output = look_twice(self.network, picture)
         rows, columns = fit.inside(STRIDE)
         label_rows, label_columns = fit.inside(LABEL_STRIDE)
         return FrontEndOutput(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,18 @@ def test_one_pass_serves_both_parts(weights: Path, monkeypatch: pytest.MonkeyPat
     OwnDepth(network, assumed=ASSUMED).estimate(photo(), None, KnownView())
     OwnSegmenter(network, max_objects=9, min_area_share=0.001).propose(photo())
     assert len(passes) == 1
+
+
+def test_a_mirrored_photo_gets_the_mirrored_answer(weights: Path) -> None:
+    network = OwnNetwork(str(weights))
+    seen = network.look(photo())
+    mirrored = network.look(replace(photo(), rgb=np.ascontiguousarray(photo().rgb[:, ::-1]), sha256="d" * 64))
+    for name in ("log_depth", "shell", "centre", "label"):
+        assert torch.allclose(getattr(mirrored, name).flip(-1), getattr(seen, name), atol=1e-4), name
+    x, y = mirrored.offset.flip(-1)[0]
+    assert torch.allclose(torch.stack([-x, y]), seen.offset[0], atol=1e-4)
+    assert torch.allclose(mirrored.up_cam * torch.tensor([-1.0, 1, 1]), seen.up_cam, atol=1e-5)
+    assert torch.equal(mirrored.log_focal, seen.log_focal)
 
 
 def test_without_weights_the_way_to_them_is_said() -> None:
