@@ -26,7 +26,7 @@ def gallery_strip(report_html: str) -> Image.Image:
     found = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', report_html)
     if len(found) < len(_PICTURES):
         raise InputError(f"The page has {len(found)} pictures; it must show {', '.join(_PICTURES)}.")
-    pictures = [Image.open(io.BytesIO(base64.b64decode(text))) for text in found[: len(_PICTURES)]]
+    pictures: list[Image.Image] = [Image.open(io.BytesIO(base64.b64decode(text))) for text in found[: len(_PICTURES)]]
     pictures = [p.resize((round(p.width * _HEIGHT_PX / p.height), _HEIGHT_PX)) for p in pictures]
     width = sum(p.width for p in pictures) + _GAP_PX * (len(pictures) - 1)
     strip = Image.new("RGB", (width, _HEIGHT_PX), "white")

@@ -3,7 +3,7 @@
 Axes of the box ("room"): ahead, right, up, with the camera above the origin; m. `ahead` is the wall direction
 nearest to the camera's heading. The box is the one whose five visible faces split the picture into the most
 even colours, as in layout estimation by Hedau, Hoiem and Forsyth, "Recovering the Spatial Layout of Cluttered
-Rooms", ICCV 2009 (section 3), with a likelihood of colours in place of their learned labels.
+Rooms", ICCV 2009 (section 3), with a likelihood of colours beside learned labels, or in their place.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from ..camera import Camera
 from ..frames import WORLD_UP
+from ..instances import SHELL_PARTS
 
 FLOOR, CEILING, AHEAD, LEFT, RIGHT = range(5)
 
@@ -29,6 +30,10 @@ _STEPS = {"ahead_m": 24, "left_m": 18, "right_m": 18, "ceiling_m": 10}
 _LIMITS_M = {"ahead_m": (1.2, 12.0), "left_m": (0.6, 8.0), "right_m": (0.6, 8.0), "ceiling_m": (2.3, 4.0)}
 _WALLS = ("ahead_m", "left_m", "right_m")
 _NEVER_M = 1e6
+# A segmenter's word for floor, wall or ceiling: right nine times of ten, and neighbouring pixels err together.
+_SHELL_SAMPLES, _SHELL_WRONG = 150.0, 0.1
+_PART_OF_FACE = np.array([SHELL_PARTS.index(part) for part in ("floor", "ceiling", "wall", "wall", "wall")])
+_IN_WALLS = ("window", "door")
 # Shadows and wall colours can look like a low ceiling. A room is seldom lower than 2.3 m (building codes), and a
 # ceiling must be some 400 times (e^6) likelier than the picture without one.
 _CEILING_MUST_EXPLAIN = 6.0
@@ -79,10 +84,12 @@ def fit_room_box(
     *,
     yaw_rad: float,
     feet_room_m: Float[np.ndarray, "n 2"],
+    shell_map: UInt8[np.ndarray, "H W"] | None = None,
 ) -> RoomBox:
     """The box whose faces have the most even colours on the `free` pixels (those of no object).
 
-    feet_room_m: (ahead, right) where objects seem to stand; most of them are within the walls.
+    feet_room_m: (ahead, right) where objects seem to stand; most of them are within the walls. shell_map: parts of the
+    room that a segmenter recognised, see `Instances`.
     """
     height_m = float(camera.centre_world[1])
     usual: dict[str, Any] = dict(_USUAL_M)
@@ -90,7 +97,7 @@ def fit_room_box(
         usual["ahead_m"] = float(np.clip(1.2 * np.percentile(feet_room_m[:, 0], 80), 2.0, 8.0))
     usual["ceiling_m"] = max(usual["ceiling_m"], height_m + 0.8)
     box = RoomBox(R_room_from_cam=room_axes(camera, yaw_rad), camera_height_m=height_m, **usual)
-    evidence = _Evidence(rgb, free, camera, box.R_room_from_cam, feet_room_m, usual)
+    evidence = _Evidence(rgb, free, camera, box.R_room_from_cam, feet_room_m, usual, shell_map)
     closed = _search(box, evidence)
     open_box = _search(replace(box, ceiling_m=np.inf), evidence)
     if evidence.top_m(open_box) > _tallest_m(height_m):
@@ -145,7 +152,7 @@ def _better(box: RoomBox, cost: float, evidence: _Evidence, change: dict[str, fl
 
 
 class _Evidence:
-    """Minus the logarithm of the posterior of a box: colours per face, feet inside, usual distances."""
+    """Minus the logarithm of the posterior of a box: colours and recognised parts of its faces, feet, usual sizes."""
 
     def __init__(
         self,
@@ -155,6 +162,7 @@ class _Evidence:
         R_room_from_cam: Float[np.ndarray, "3 3"],
         feet_room_m: Float[np.ndarray, "n 2"],
         usual_m: dict[str, float],
+        shell_map: UInt8[np.ndarray, "H W"] | None,
     ) -> None:
         from skimage.color import rgb2lab
 
@@ -169,6 +177,11 @@ class _Evidence:
         i, j = np.triu_indices(4)
         self._moments = first[:, i] * first[:, j]  # (n, 10)
         self._feet, self._usual_m = feet_room_m, usual_m
+        self._part = np.zeros(len(lab), dtype=np.int64)
+        if shell_map is not None:
+            part = np.asarray(Image.fromarray(np.asarray(shell_map)).resize(size_px, Image.Resampling.NEAREST))[clear]
+            in_wall = np.isin(part, [SHELL_PARTS.index(name) for name in _IN_WALLS])
+            self._part = np.where(in_wall, SHELL_PARTS.index("wall"), part).astype(np.int64)
 
     def cost(self, box: RoomBox) -> float:
         prior = sum((np.log(getattr(box, k) / self._usual_m[k]) / _LOG_SIGMA[k]) ** 2 for k in _fitted(box)) / 2
@@ -180,7 +193,9 @@ class _Evidence:
                 np.zeros(len(self._feet)),
             ]
         )
-        return float(self._colour_cost(box) + prior + np.minimum((outside / 0.1) ** 2, 4.0).sum() / 2)
+        return float(
+            self._colour_cost(box) + self._part_cost(box) + prior + np.minimum((outside / 0.1) ** 2, 4.0).sum() / 2
+        )
 
     def top_m(self, box: RoomBox) -> float:
         """How high above the floor the walls of the box would be seen."""
@@ -188,6 +203,14 @@ class _Evidence:
             return 0.0
         up_m = box.faces_depth_m(self._rays_room).min(axis=0) * self._rays_room[:, 2]
         return box.camera_height_m + float(np.percentile(up_m, 99))
+
+    def _part_cost(self, box: RoomBox) -> float:
+        known = self._part > 0
+        if not known.any():
+            return 0.0
+        face = box.faces_depth_m(self._rays_room[known]).argmin(axis=0)
+        wrong = float((_PART_OF_FACE[face] != self._part[known]).mean())
+        return wrong * _SHELL_SAMPLES * float(np.log((1 - _SHELL_WRONG) / _SHELL_WRONG))
 
     def _colour_cost(self, box: RoomBox) -> float:
         if not len(self._rays_room):

@@ -79,6 +79,7 @@ def _fit_box(photo: Photo, instances: Instances, view: View, feet: dict[int, Foo
         view.camera,
         yaw_rad=yaw_rad,
         feet_room_m=np.array(standing, dtype=np.float64).reshape(-1, 2),
+        shell_map=instances.shell_map,
     )
 
 

@@ -65,6 +65,22 @@ def test_only_the_photo() -> None:
 
 
 @pytest.mark.slow
+def test_recognised_parts_of_the_room_stand_in_for_its_colours() -> None:
+    camera = camera_in_room(yaw_deg=5, pitch_deg=5, size_px=(480, 360))
+    scene = painted_room(camera, furniture())
+    height = scene.depth.points_world()[..., 1]
+    parts = np.select([height < 0.01, height > HEIGHT_M - 0.01], [1, 3], 2)  # floor, ceiling, walls
+    shell_map = np.where(scene.instances.label_map == 0, parts, 0).astype(np.uint8)
+    grey = replace(scene.photo, rgb=np.full_like(scene.photo.rgb, 150))
+    room = scene.instances.label_map == 0
+    known = KnownView(camera=camera)
+    blind = ESTIMATOR.estimate(grey, scene.instances, known)
+    told = ESTIMATOR.estimate(grey, replace(scene.instances, shell_map=shell_map), known)
+    assert relative_error(told, scene.depth, room) < 0.06, relative_error(blind, scene.depth, room)
+    assert relative_error(blind, scene.depth, room) > 0.12
+
+
+@pytest.mark.slow
 def test_the_camera_height_is_the_scale() -> None:
     camera = camera_in_room()
     scene = painted_room(camera, furniture())
