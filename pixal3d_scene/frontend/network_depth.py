@@ -25,7 +25,7 @@ from .depth_edges import flying_pixels
 from .depth_resampling import at_photo_size
 from .protocols import KnownView
 from .stand import Assumed, stand_in_depth
-from .view import EstimatedCamera, see_view
+from .view import EstimatedCamera, View, see_view
 
 FILES = ("config.json", "model.safetensors")
 _FARTHEST_M = 60.0  # windows and mirrors; nothing of a room is farther
@@ -61,8 +61,11 @@ def depth_of_photo(
     *,
     source: str,
     assumed: Assumed,
-) -> Depth:
-    """Depth at the photo's own size with the best camera there is; the notes say what each number is taken from."""
+) -> tuple[Depth, View]:
+    """Depth at the photo's own size with the best camera there is; the notes say what each number is taken from.
+
+    The view is what the photo itself told of the camera.
+    """
     view = see_view(photo, known, fallback_fov_deg=assumed.fallback_fov_deg, estimated=prediction.estimated)
     small = prediction.metres(view.camera)
     camera = view.camera.resized((small.shape[1], small.shape[0]))
@@ -79,7 +82,7 @@ def depth_of_photo(
             f"{_FARTHEST_M:g} m."
         )
     depth = Depth(z_m=z_m, valid=valid, camera=view.camera, source=source, notes=tuple(notes))
-    return stand_in_depth(view, depth, instances, known, assumed=assumed, rescale=True)
+    return stand_in_depth(view, depth, instances, known, assumed=assumed, rescale=True), view
 
 
 class StoredDepthNetwork(ABC):
@@ -99,7 +102,8 @@ class StoredDepthNetwork(ABC):
 
     def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
         """See `DepthEstimator`. Raises InputError where the folder holds another network."""
-        return depth_of_photo(self._predict(photo), photo, instances, known, source=self.name, assumed=self._assumed)
+        prediction = self._predict(photo)
+        return depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)[0]
 
     @abstractmethod
     def _predict(self, photo: Photo) -> Prediction:

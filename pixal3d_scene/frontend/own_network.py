@@ -23,11 +23,12 @@ from ..errors import BackendMissing, StageFailed
 from ..instances import Instances
 from ..photo import Photo
 from ..weights.own import FRONT_END, own_weights
+from .boxed_depth import with_room_in_box
 from .hygiene import clean_masks
 from .network_depth import Prediction, depth_of_photo
 from .proposals import MaskProposal
 from .protocols import KnownView
-from .stand import Assumed
+from .stand import Assumed, towards_usual_height
 from .view import EstimatedCamera, EstimatedUp
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _FINER = 4  # masks are decided on a grid this much finer than the network's maps
 _SHELL_SURE = 0.5
+# People hold phones at 1.5 m within some 15 %; the network's metres are about as sure.
+_USUAL_HEIGHT_WEIGHT = 0.5
 _UP_SIGMA_RAD = math.radians(2)
 
 
@@ -132,7 +135,11 @@ class OwnDepth:
                 up=EstimatedUp(up_cam=output.up_cam[0].double().numpy(), sigma_rad=_UP_SIGMA_RAD),
             ),
         )
-        return depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
+        depth, view = depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
+        depth = with_room_in_box(depth, photo, _parts(output, photo.size_px), yaw_rad=view.turn.yaw_rad)
+        if view.pose_given or known.camera_height_m is not None:
+            return depth
+        return towards_usual_height(depth, usual_m=self._assumed.camera_height_m, weight=_USUAL_HEIGHT_WEIGHT)
 
 
 class OwnSegmenter:
@@ -181,6 +188,12 @@ class OwnSegmenter:
             if (mask := _finer(probability[k]) > _SHELL_SURE).any()
         ]
         return (*objects, *parts)
+
+
+def _parts(output: FrontEndOutput, size_px: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
+    """The likeliest part of the room per pixel of the photo, 0 for objects."""
+    fine = np.stack([_finer(p) for p in output.shell[0].softmax(dim=0)]).argmax(axis=0).astype(np.uint8)
+    return np.asarray(Image.fromarray(fine).resize(size_px, Image.Resampling.NEAREST))
 
 
 def fit_picture(size_px: tuple[int, int], *, side_px: int) -> _Fit:

@@ -96,6 +96,20 @@ def scaled(depth: Depth, factor: float) -> Depth:
     )
 
 
+def towards_usual_height(depth: Depth, *, usual_m: float, weight: float) -> Depth:
+    """Depth and pose scaled so that the camera's height is the weighted geometric mean of its own and the usual one.
+
+    For an estimate whose scale is about as uncertain as how high people hold cameras. weight: of the usual height.
+    """
+    own_m = float(depth.camera.centre_world[1])
+    factor = (usual_m / own_m) ** weight
+    note = (
+        f"By the depth the camera is {own_m:.2f} m above the floor, usual is {usual_m:g} m; {own_m * factor:.2f} m is "
+        "taken and sets the size of everything; --camera-height sets it."
+    )
+    return replace(scaled(depth, factor), notes=(*depth.notes, note))
+
+
 def _recognised(surfels: Surfels, instances: Instances | None, part: str) -> Bool[np.ndarray, "n"] | None:
     """Pieces in whose middle a segmenter saw this part of the room; None where no segmenter looked."""
     if instances is None or instances.shell_map is None:
