@@ -63,15 +63,21 @@ def knowing(weights: Path, monkeypatch: pytest.MonkeyPatch) -> OwnNetwork:
 
 
 def test_metres_and_focal_length_are_those_of_the_room(knowing: OwnNetwork) -> None:
-    estimator = OwnDepth(knowing, assumed=ASSUMED)
+    true_m = float(ROOM.camera_height_m[0])
+    estimator = OwnDepth(knowing, assumed=replace(ASSUMED, camera_height_m=true_m))
     assert isinstance(estimator, DepthEstimator)
     depth = estimator.estimate(photo(), None, KnownView())
     focal_px = 2 * float(ROOM.K[0, 0, 0])
     assert depth.camera.K[0, 0] == pytest.approx(focal_px, rel=1e-4)
-    assert depth.camera.centre_world[1] == pytest.approx(float(ROOM.camera_height_m[0]), rel=0.02)
-    true_m = ROOM.z_m[0].numpy().repeat(2, axis=0).repeat(2, axis=1)
+    assert depth.camera.centre_world[1] == pytest.approx(true_m, rel=0.02)
+    usually_higher = OwnDepth(knowing, assumed=replace(ASSUMED, camera_height_m=1.44 * true_m))
+    higher = usually_higher.estimate(photo(), None, KnownView())
+    assert higher.camera.centre_world[1] == pytest.approx(1.2 * true_m, rel=0.02)
+    told = usually_higher.estimate(photo(), None, KnownView(camera_height_m=true_m))
+    assert told.camera.centre_world[1] == pytest.approx(true_m)
+    true_z_m = ROOM.z_m[0].numpy().repeat(2, axis=0).repeat(2, axis=1)
     # The floor's depth changes within a pixel of the network's maps.
-    assert np.median(np.abs(depth.z_m / true_m - 1)[depth.valid]) < 0.02
+    assert np.median(np.abs(depth.z_m / true_z_m - 1)[depth.valid]) < 0.02
     # Seen with twice the focal length, the same picture is of things twice as far away.
     closer = KnownView(horizontal_fov_deg=float(np.degrees(2 * np.arctan(2 * SIDE / 2 / (2 * focal_px)))))
     farther = estimator.estimate(photo(), None, closer)
