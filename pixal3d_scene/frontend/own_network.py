@@ -133,6 +133,7 @@ class OwnDepth:
                 camera=Camera.from_focal(focal_px=focal_px, size_px=photo.size_px),
                 source="the front-end network",
                 up=EstimatedUp(up_cam=output.up_cam[0].double().numpy(), sigma_rad=_UP_SIGMA_RAD),
+                rough=True,
             ),
         )
         depth, view = depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
