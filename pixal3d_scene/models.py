@@ -39,10 +39,17 @@ class Models:
 def _regions(settings: Settings) -> Segmenter:
     from .frontend.regions import RegionsSegmenter
 
-    if settings.segment.labels:
-        raise InputError("--labels needs a segmenter that knows words; regions does not: add --segmenter sam2 or sam3.")
+    _refuse_labels(settings)
     chosen = settings.segment
     return RegionsSegmenter(max_objects=chosen.max_objects or 12, min_area_share=chosen.min_area_share or 0.003)
+
+
+def _refuse_labels(settings: Settings) -> None:
+    name = settings.segment.segmenter
+    if settings.segment.labels:
+        raise InputError(
+            f"--labels needs a segmenter that looks for words; {name} does not: add --segmenter sam2 or sam3."
+        )
 
 
 def _networks(settings: Settings) -> Segmenter:
@@ -112,11 +119,13 @@ def _network_of(weights: str | None, modified_ns: int) -> OwnNetwork:
 def _own_segmenter(settings: Settings) -> Segmenter:
     from .frontend.own_network import OwnSegmenter
 
+    _refuse_labels(settings)
     chosen = settings.segment
     return OwnSegmenter(
         _own_network(settings),
         max_objects=chosen.max_objects or 60,
         min_area_share=chosen.min_area_share or 0.001,
+        otherwise=_regions(settings),
     )
 
 

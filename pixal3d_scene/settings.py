@@ -56,7 +56,7 @@ class Owlv2Settings(NetworkSettings):
 
 
 class SegmentSettings(_Tree):
-    segmenter: str = Field("regions", description="Name of the segmenter: regions, front_end, sam, sam2 or sam3.")
+    segmenter: str = Field("front_end", description="Name of the segmenter: front_end, regions, sam, sam2 or sam3.")
     max_objects: int | None = Field(None, ge=1, description="The most objects; else 12 by regions, 60 by networks.")
     min_area_share: float | None = Field(
         None, gt=0, lt=1, description="Smaller ones are no objects; else 0.003 by regions, 0.0003 by networks."
@@ -81,7 +81,7 @@ class SegmentSettings(_Tree):
 
 
 class DepthSettings(_Tree):
-    estimator: str = Field("room_geometry", description="room_geometry, front_end, depth_anything or depth_pro.")
+    estimator: str = Field("front_end", description="front_end, room_geometry, depth_anything or depth_pro.")
     weights: str | None = Field(None, description="Folder or hub id of the network; else the published one.")
     revision: str | None = Field(None, description="Commit of the hub id; needed where several were fetched.")
     camera_height_m: float = Field(1.5, gt=0, description="Height of the camera where nothing tells it.")

@@ -132,11 +132,11 @@ def test_boxes_and_points_give_these_objects(photo: Path, weights: dict[str, Pat
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--boxes", "BOXES"], "regions cannot: add --segmenter sam2 or sam"),
+        (["--boxes", "BOXES"], "front_end cannot: add --segmenter sam2 or sam"),
         (["--segmenter", "sam3", "--boxes", "BOXES"], "need torchvision"),
         (["--segmenter", "sam2", "--boxes", "OUTSIDE"], "outside the photo of 161 x 121 px"),
         (["--boxes", "BOXES", "--masks", "BOXES"], "--masks already says"),
-        (["--labels", "sofa"], "regions does not"),
+        (["--labels", "sofa"], "front_end does not"),
         (["--segmenter", "sam2", "--labels", "sofa", "--boxes", "BOXES"], "give one of them"),
         (["--segmenter", "sam2", "--labels", "sofa. lamp"], "'sofa. lamp' is not usable"),
         (["--segmenter", "sam4"], "no segmenter 'sam4'; choose one of: front_end, regions, sam, sam2, sam3"),
@@ -235,7 +235,7 @@ def test_nothing_that_forbids_commercial_use_is_a_default() -> None:
         assert published_as(part.weights).commercial == "yes"  # type: ignore[union-attr]
     assert published_as(segment.sam3.weights).commercial == "ask"  # type: ignore[union-attr]
     presets = [resolve_settings(preset=preset).segment for preset in preset_names()]
-    assert {s.segmenter for s in presets} <= {"regions", "sam", "sam2"}
+    assert {s.segmenter for s in presets} <= {"front_end", "sam", "sam2"}
     assert {s.detector for s in presets} <= {"grounding_dino", "owlv2"}
 
 

@@ -19,14 +19,15 @@ _PEAK = 0.2  # the least a centre map must say
 _PEAK_WINDOW = 7
 _MOST_PEAKS = 60
 _FEWEST_PX = 12
+_SURE_WORD = 0.4  # mean probability over the object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundInstance:
-    """mask: at stride 2. label: index into the network's labels. score: 0 to 1."""
+    """mask: at stride 2. label: index into the network's labels, None where no word is sure. score: 0 to 1."""
 
     mask: Bool[Tensor, "h w"]
-    label: int
+    label: int | None
     score: float
 
 
@@ -45,7 +46,8 @@ def find_instances(output: FrontEndOutput, index: int = 0) -> list[FoundInstance
         if int(mask.sum()) < _FEWEST_PX:
             continue
         share = F.avg_pool2d(mask.float()[None], LABEL_STRIDE // STRIDE)[0]  # (h / 2, w / 2)
-        word = int((label * share).sum(dim=(1, 2)).argmax())
+        words = (label * share).sum(dim=(1, 2)) / share.sum()
+        word = int(words.argmax()) if float(words.max()) > _SURE_WORD else None
         sure = float(probability[0][mask].mean())
         found.append(FoundInstance(mask=mask, label=word, score=float(height**0.5) * sure))
     return sorted(found, key=lambda f: -f.score)

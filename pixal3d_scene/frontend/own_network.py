@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,14 @@ from ..camera import Camera
 from ..code_revision import code_revision
 from ..depth import Depth
 from ..errors import BackendMissing, StageFailed
-from ..instances import Instances
+from ..instances import SHELL_PARTS, Instances
 from ..photo import Photo
 from ..weights.own import FRONT_END, own_weights
 from .boxed_depth import with_room_in_box
 from .hygiene import clean_masks
 from .network_depth import Prediction, depth_of_photo
 from .proposals import MaskProposal
-from .protocols import KnownView
+from .protocols import KnownView, Segmenter
 from .stand import Assumed, towards_usual_height
 from .view import EstimatedCamera, EstimatedUp
 
@@ -147,21 +148,28 @@ class OwnSegmenter:
     """Instances, labels and the room's parts by the network; see `Segmenter`.
 
     Without depth: the network's own was seen by the same eyes, and cutting masks by it lost more than it found.
+    otherwise: who looks at a photo in which the network finds nothing, such as a drawing.
     """
 
     name = "front_end"
     uses_depth = False
 
-    def __init__(self, network: OwnNetwork, *, max_objects: int, min_area_share: float) -> None:
-        self._network, self.revision = network, network.revision
+    def __init__(
+        self, network: OwnNetwork, *, max_objects: int, min_area_share: float, otherwise: Segmenter | None = None
+    ) -> None:
+        self._network, self._otherwise = network, otherwise
+        self.revision = network.revision if otherwise is None else f"{network.revision} {otherwise.revision}"
         self._max_objects, self._min_area_share = max_objects, min_area_share
 
     def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
         """See `Segmenter`; raises StageFailed where the network finds no object."""
-        del known, depth
         proposals = self.propose(photo)
-        if not any(p.label not in ("floor", "wall", "ceiling", "window", "door") for p in proposals):
-            raise StageFailed("segment", "no object was found in the photo; give the objects with --masks")
+        if not any(p.label not in SHELL_PARTS[1:] for p in proposals):
+            if self._otherwise is None:
+                raise StageFailed("segment", "no object was found in the photo; give the objects with --masks")
+            found = self._otherwise.segment(photo, known, depth)
+            note = f"The front-end network finds no object in this photo; those of {self._otherwise.name} stand in."
+            return replace(found, notes=(*found.notes, note))
         return clean_masks(
             proposals,
             size_px=photo.size_px,
@@ -182,7 +190,9 @@ class OwnSegmenter:
         found = find_instances(output)
         masks = _finer_masks(probability[0], [f.mask for f in found])
         objects = [
-            MaskProposal(mask=mask, label=_word(labels[f.label]), score=f.score, source=self.name)
+            MaskProposal(
+                mask=mask, label="" if f.label is None else _word(labels[f.label]), score=f.score, source=self.name
+            )
             for mask, f in zip(masks, found, strict=True)
             if mask.any()
         ]
@@ -241,5 +251,5 @@ def _as_float32(values: torch.Tensor) -> Float32[np.ndarray, "..."]:
     return values.float().cpu().numpy()
 
 
-def _word(label: str) -> str:
-    return "" if label == "object" else label
+def _word(labels: Sequence[str], index: int | None) -> str:
+    return "" if index is None or labels[index] == "object" else labels[index]
