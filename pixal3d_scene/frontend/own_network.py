@@ -190,9 +190,7 @@ class OwnSegmenter:
         found = find_instances(output)
         masks = _finer_masks(probability[0], [f.mask for f in found])
         objects = [
-            MaskProposal(
-                mask=mask, label="" if f.label is None else _word(labels[f.label]), score=f.score, source=self.name
-            )
+            MaskProposal(mask=mask, label=_word(labels, f.label), score=f.score, source=self.name)
             for mask, f in zip(masks, found, strict=True)
             if mask.any()
         ]
