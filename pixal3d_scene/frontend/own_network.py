@@ -114,16 +114,20 @@ class OwnNetwork:
 
 
 class OwnDepth:
-    """Metric depth, intrinsics and floor by the network; see `DepthEstimator`."""
+    """Metric depth, intrinsics and floor by the network; see `DepthEstimator`.
+
+    Masks come first: they are sharper than this depth, which would cut them wrongly.
+    """
 
     name = "front_end"
-    needs_instances = False
+    needs_instances = True
 
     def __init__(self, network: OwnNetwork, *, assumed: Assumed) -> None:
         self._network, self._assumed, self.revision = network, assumed, network.revision
 
     def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
         """See `DepthEstimator`."""
+        assert instances is not None  # needs_instances
         output = self._network.look(photo)
         longer = max(photo.size_px)
         focal_px = float(output.log_focal[0].exp()) * longer
@@ -138,7 +142,8 @@ class OwnDepth:
             ),
         )
         depth, view = depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
-        depth = with_room_in_box(depth, photo, _parts(output, photo.size_px), yaw_rad=view.turn.yaw_rad)
+        part = np.where(instances.label_map == 0, _parts(output, photo.size_px), 0).astype(np.uint8)
+        depth = with_room_in_box(depth, photo, part, instances, yaw_rad=view.turn.yaw_rad)
         if view.pose_given or known.camera_height_m is not None:
             return depth
         return towards_usual_height(depth, usual_m=self._assumed.camera_height_m, weight=_USUAL_HEIGHT_WEIGHT)
