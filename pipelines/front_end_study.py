@@ -1,7 +1,8 @@
 """How well the mask hygiene does on rooms with known masks that were harmed in known ways.
 
     python -m pipelines.front_end_study ROOMS               all harms, with noisy, true and no depth
-    python -m pipelines.front_end_study ROOMS --composed 2000-2020    rooms that the project composes instead
+    python -m pipelines.front_end_study --composed 2000-2020        rooms that the project composes instead
+    python -m pipelines.front_end_study --rendered FILE ...         rooms of `pipelines.render_rooms` instead
 
 Prints the tables of docs/front-end.md, for the even and the odd rooms and for all. A harm is undone where the object
 comes out with an IoU of .5 (merges: both objects), .8 (fragments), or the extra mask does not come out at all.
@@ -21,12 +22,12 @@ from jaxtyping import Bool, UInt16
 from pixal3d_scene.depth import Depth
 from pixal3d_scene.errors import StageFailed
 from pixal3d_scene.frontend.hygiene import clean_masks
-from pixal3d_scene.review.front_end_trials import (
-    HARMS,
-    MaskTrial,
+from pixal3d_scene.review.front_end_trials import HARMS, MaskTrial
+from pixal3d_scene.review.true_masks import (
     TrueMasks,
     compose_true_masks,
     noisy_depth,
+    read_rendered,
     read_true_masks,
 )
 
@@ -58,11 +59,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rooms", type=Path, nargs="?")
     parser.add_argument("--composed", help="Seeds FIRST-LAST of composed rooms instead.")
+    parser.add_argument("--rendered", type=Path, nargs="*", default=[], help="Files of rendered rooms instead.")
     parser.add_argument("--only", nargs="*", choices=list(HARMS), help="Harms; all without.")
     parser.add_argument("--depth", nargs="*", choices=DEPTHS, default=list(DEPTHS))
     parser.add_argument("--verbose", action="store_true", help="What was not undone.")
     arguments = parser.parse_args()
-    rooms = list(_rooms(arguments.rooms, arguments.composed))
+    rooms = list(_rooms(arguments.rooms, arguments.composed, arguments.rendered))
     for kind in arguments.depth:
         print(f"\nDepth: {kind}\n{_HEADER}", flush=True)
         for harm in arguments.only or HARMS:
@@ -71,7 +73,9 @@ def main() -> None:
                 print(_row(f"{harm}, {name}", sum(chosen, Tally())), flush=True)
 
 
-def _rooms(folder: Path | None, seeds: str | None) -> Iterator[TrueMasks]:
+def _rooms(folder: Path | None, seeds: str | None, files: list[Path]) -> Iterator[TrueMasks]:
+    for file in files:
+        yield from read_rendered(file)
     if seeds:
         first, last = (int(s) for s in seeds.split("-"))
         yield from (compose_true_masks(s) for s in range(first, last))

@@ -1,54 +1,21 @@
 """Rooms with known masks as exams for the mask hygiene: true masks, harmed in known ways, as a network might give them.
 
-In: a folder with instances.png, depth.png, camera.json and scene.json, or the seed of a composed room. Out: a
-`MaskTrial`, that is proposals, a depth map, and what was done to which object. Everything at the photo's size; the same
-seed gives the same trial.
+In: `TrueMasks`. Out: a `MaskTrial`, that is proposals and what was done to which object. Everything at the photo's
+size; the same seed gives the same trial.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, UInt16
-from PIL import Image
-from scipy.spatial.transform import RigidTransform
 
-from ..camera import Camera
-from ..depth import Depth
-from ..frontend.given_depth import read_depth
 from ..frontend.proposals import MaskProposal
-from .layout_trials import Disturbance, disturbed
+from .true_masks import SMALLEST_PX, Mask, TrueMasks
 
-SMALLEST_PX = 400  # objects that show less are neither harmed nor counted, as in protocol P-Room
-_FRAGMENT_PX = 2000  # smaller objects are not cut into fragments
+_FRAGMENT_PX = 2000  # of 800 x 600: smaller objects are not cut into fragments
 _CLOSE_PX = 2  # masks as near as this touch
-
-Mask = Bool[np.ndarray, "H W"]
-NOISY_DEPTH = Disturbance(name="noisy", noise_share=0.05, smooth_share=0.02, scale_bias=1.1, flying_share=0.5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrueMasks:
-    """One room. label_map: 0 = room shell. labels, parents (0 = floor): by mask value."""
-
-    name: str
-    label_map: UInt16[np.ndarray, "H W"]
-    depth: Depth
-    labels: dict[int, str]
-    parents: dict[int, int]
-
-    def mask(self, value: int) -> Mask:
-        return np.asarray(self.label_map == value)
-
-    @property
-    def counted(self) -> list[int]:
-        """Values of the objects that show enough."""
-        values, areas = np.unique(self.label_map[self.label_map > 0], return_counts=True)
-        return [int(v) for v, a in zip(values, areas, strict=True) if a >= SMALLEST_PX]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,53 +34,6 @@ class MaskTrial:
     merges: tuple[tuple[int, int], ...] = ()
     extra: tuple[Mask, ...] = ()
     extra_of: tuple[int, ...] = ()
-
-
-def read_true_masks(folder: Path) -> TrueMasks:
-    """The masks, depth and camera of one room with ground truth."""
-    facts = json.loads((folder / "camera.json").read_text())
-    camera = Camera(
-        K=np.array(facts["K"], dtype=np.float64),
-        size_px=(facts["width"], facts["height"]),
-        T_world_from_cam=RigidTransform.from_matrix(np.array(facts["T_world_from_cam"])),
-    )
-    objects = json.loads((folder / "scene.json").read_text())["objects"]
-    return TrueMasks(
-        name=folder.name,
-        label_map=np.asarray(Image.open(folder / "instances.png")).astype(np.uint16),
-        depth=read_depth(folder / "depth.png", camera),
-        labels={o["id"]: str(o["name"]).lower() for o in objects},
-        parents={o["id"]: int(o["parent"]) for o in objects},
-    )
-
-
-def compose_true_masks(seed: int) -> TrueMasks:
-    """The pixel truth of a composed room; nothing is rendered."""
-    from ..learning.compose import compose_room
-    from ..learning.render import pixel_truth
-
-    room = compose_room(seed)
-    truth = pixel_truth(room)
-    return TrueMasks(
-        name=f"composed {seed}",
-        label_map=truth.mask_values.astype(np.uint16),
-        depth=Depth(
-            z_m=np.where(truth.valid, truth.z_m, 1.0).astype(np.float32),
-            valid=truth.valid,
-            camera=room.camera,
-            source="truth",
-        ),
-        labels={item.mask_value: item.kind for item in room.objects},
-        parents={item.mask_value: item.parent for item in room.objects},
-    )
-
-
-def noisy_depth(room: TrueMasks, seed: int) -> Depth:
-    """5 % independent noise, 2 % smooth error, flying pixels, all 10 % too far, and the camera 10 % too high."""
-    depth = disturbed(room.depth, NOISY_DEPTH, np.random.default_rng([seed, 1]))
-    pose = room.depth.camera.T_world_from_cam
-    wrong = RigidTransform.from_components(pose.translation * NOISY_DEPTH.scale_bias, pose.rotation)
-    return replace(depth, camera=room.depth.camera.at(wrong))
 
 
 def pristine(room: TrueMasks, rng: np.random.Generator) -> MaskTrial:
@@ -135,7 +55,7 @@ def fragmented(room: TrueMasks, rng: np.random.Generator) -> MaskTrial:
     harmed = []
     for value in _values(room):
         mask = room.mask(value)
-        if mask.sum() < _FRAGMENT_PX or rng.random() < 0.5:
+        if mask.sum() < room.pixels(_FRAGMENT_PX) or rng.random() < 0.5:
             masks.append((mask, 0.9))
             continue
         harmed.append(value)
@@ -183,7 +103,7 @@ def with_parts(room: TrueMasks, rng: np.random.Generator) -> MaskTrial:
     for value in _values(room):
         mask = room.mask(value)
         masks.append((mask, 0.9))
-        if mask.sum() < SMALLEST_PX:
+        if mask.sum() < room.pixels(SMALLEST_PX):
             continue
         for _ in range(int(rng.integers(1, 3))):
             part = _part(mask, rng)

@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 
 from pipelines.front_end_study import study
-from pixal3d_scene.review.front_end_trials import (
-    HARMS,
-    NOISY_DEPTH,
-    TrueMasks,
-    compose_true_masks,
-    noisy_depth,
-)
+from pixal3d_scene.review.front_end_trials import HARMS
+from pixal3d_scene.review.true_masks import NOISY_DEPTH, TrueMasks, compose_true_masks, noisy_depth
 
 
 @pytest.fixture(scope="module")
