@@ -120,7 +120,7 @@ def place_objects(
     feet = {value: settled(foot, level) for value, foot in feet.items()}
     names = {item.mask_value: item.name for item in instances.items}
     hanging, hidden, cut = [], [], []
-    for value in carriers_first(feet):
+    for value in _carriers_first(feet):
         foot, mask = feet[value], instances.mask(value)
         if foot.carrier:
             ahead_m = float(np.median(level.ahead_m(z_m[foot.under_px], foot.under_px)))
@@ -150,7 +150,7 @@ def place_objects(
     return notes
 
 
-def carriers_first(feet: Mapping[int, Foot]) -> list[int]:
+def _carriers_first(feet: Mapping[int, Foot]) -> list[int]:
     """Mask values ordered so that what is under or in front of an object comes before it; loops are cut."""
     waiting = {value: _needs(foot) & set(feet) for value, foot in sorted(feet.items())}
     order: list[int] = []

@@ -49,15 +49,11 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatedCamera:
-    """What came with the depth: intrinsics, and maybe gravity. source: as a note names it: "the depth network".
-
-    rough: the focal length is only where the search by straight lines begins.
-    """
+    """What came with the depth: intrinsics, and maybe gravity. source: as a note names it: "the depth network"."""
 
     camera: Camera
     source: str
     up: EstimatedUp | None = None
-    rough: bool = False
 
 
 def see_view(
@@ -68,19 +64,16 @@ def see_view(
     fallback_fov_deg: of the photo's longer side, where nothing else tells it. estimated: counts where neither the
     user nor EXIF knows better.
     """
-    rough = estimated if estimated is not None and estimated.rough else None
-    camera, notes = _known_intrinsics(photo, known, None if rough else estimated)
+    camera, notes = _known_intrinsics(photo, known, estimated)
     focal_is_known = camera is not None
     if camera is None:
-        camera = rough.camera if rough else _from_longer_side(fallback_fov_deg, photo.size_px)
+        camera = _from_longer_side(fallback_fov_deg, photo.size_px)
     pose_given = known.camera is not None and known.pose_known
     up_cam = camera.up_cam if pose_given else None
     turn = find_turn(straight_lines(photo.rgb), camera, focal_is_known=focal_is_known, up_cam=up_cam)
     if not focal_is_known:
         camera = Camera.from_focal(focal_px=turn.focal_px, size_px=photo.size_px)
         how = "estimated from straight lines" if turn.focal_sigma < _SURE_FOCAL_SIGMA else "guessed"
-        if rough:
-            how = f"estimated by {rough.source} and straight lines"
         fov_deg = camera.horizontal_fov_deg
         notes.append(f"The field of view ({fov_deg:.0f} degrees) is {how}; --fov or --camera sets it.")
     estimated_up = None if estimated is None else estimated.up
