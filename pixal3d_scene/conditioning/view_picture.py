@@ -49,4 +49,3 @@ def view_picture(
         ],
         dim=1,
     )  # (B, 7, S, S)
-

@@ -27,8 +27,8 @@ def cells_of_two(grid: int) -> torch.Tensor:
     """More cells of the first object than of the second."""
     whole = grid_coords(grid)
     chosen = (whole[torch.randperm(len(whole), generator=torch.Generator().manual_seed(i))] for i in (1, 2))
-    parts = [torch.nn.functional.pad(c[:n], (1, 0), value=i) for i, (c, n) in enumerate(zip(chosen, (90, 40), strict=True))]
-    return torch.cat(parts)
+    counts = enumerate(zip(chosen, (90, 40), strict=True))
+    return torch.cat([torch.nn.functional.pad(c[:n], (1, 0), value=i) for i, (c, n) in counts])
 
 
 FOV_RAD, DISTANCE_OBJ = torch.tensor([0.4, 1.1]), torch.tensor([2.1, 0.9])
