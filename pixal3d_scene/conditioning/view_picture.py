@@ -12,7 +12,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 # What a pixel shows (`region`).
-SEEN_PAST, OBJECT, HIDDEN = 0, 1, 2
+BACKGROUND, OBJECT, HIDDEN = 0, 1, 2
 VIEW_CHANNELS = ("red", "green", "blue", "is_object", "is_hidden", "depth", "depth_known")
 _FURTHEST_OBJ = 1.0  # cube edges before and behind the median; more is a wrong depth
 
@@ -25,7 +25,7 @@ def view_picture(
 ) -> Float32[Tensor, "B 7 S S"]:
     """The channels of `VIEW_CHANNELS`.
 
-    rgb: sRGB, read on the object only. region: `SEEN_PAST`, `OBJECT`, or `HIDDEN` by something nearer or beyond the
+    rgb: sRGB, read on the object only. region: `BACKGROUND`, `OBJECT`, or `HIDDEN` by something nearer or beyond the
     photo. z_m: along the camera's axis; 0 or not finite where it is not known, which may be everywhere.
     camera_distance_obj: of the crop camera from the cube's centre, in cube edges.
     """
