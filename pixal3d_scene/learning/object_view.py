@@ -48,11 +48,13 @@ def object_view(
     *,
     size_px: int,
     margin: float = 1.1,
+    cube_over_crop: float = 1.0,
     camera_distance_obj: float | None = None,
 ) -> ObjectView:
     """The object with instance id `number`, cropped by `mask` (its visible pixels, or all that it would cover).
 
-    camera_distance_obj: where the generator fixes it; else that at which the cube's middle plane fills the crop.
+    cube_over_crop: the cube's edge over the width that the crop shows of its middle plane.
+    camera_distance_obj: where the generator fixes it instead.
     The middle of the mesh along the crop's axis becomes the middle of the cube. ValueError for an empty mask.
     """
     if not mask.any():
@@ -60,7 +62,7 @@ def object_view(
     vertices_cam, faces = _mesh_cam(pack, room, number)
     R, focal_px = crop_camera(room.K, room.R_cam_from_world[:, 1], outline_corners_px(mask), size_px, margin)
     K_crop = np.array([[focal_px, 0, size_px / 2], [0, focal_px, size_px / 2], [0, 0, 1.0]])
-    distance = focal_px / size_px if camera_distance_obj is None else camera_distance_obj
+    distance = focal_px / size_px / cube_over_crop if camera_distance_obj is None else camera_distance_obj
     vertices_cropcam = vertices_cam @ R.T
     middle_m = float(vertices_cropcam[:, 2].min() + vertices_cropcam[:, 2].max()) / 2
     scale_m = middle_m / distance

@@ -19,20 +19,29 @@ with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothi
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
-def developed(light: Float32[Tensor, "B H W 3"], seeds: Sequence[int]) -> UInt8[Tensor, "B 3 H W"]:
-    """sRGB pictures of linear light."""
+def developed(
+    light: Float32[Tensor, "B H W 3"], seeds: Sequence[int], metered: Float32[Tensor, "h w 3"] | None = None
+) -> UInt8[Tensor, "B 3 H W"]:
+    """sRGB pictures of linear light.
+
+    metered: what exposure and white balance go by, where the pictures are parts of a larger one; else each by itself.
+    """
     pictures = []
     for picture, seed in zip(light, seeds, strict=True):
         rng = np.random.default_rng([seed, 11])
         generator = torch.Generator(device=light.device).manual_seed(seed)
-        pictures.append(_developed(picture.permute(2, 0, 1), rng, generator))
+        by = (picture if metered is None else metered).permute(2, 0, 1)
+        pictures.append(_developed(picture.permute(2, 0, 1), by, rng, generator))
     return torch.stack(pictures)
 
 
 def _developed(
-    light: Float32[Tensor, "3 H W"], rng: np.random.Generator, generator: torch.Generator
+    light: Float32[Tensor, "3 H W"],
+    metered: Float32[Tensor, "3 h w"],
+    rng: np.random.Generator,
+    generator: torch.Generator,
 ) -> UInt8[Tensor, "3 H W"]:
-    light = _vignetted(_exposed(light, rng), float(rng.uniform(0, 0.3)) if rng.random() < 0.6 else 0.0)
+    light = _vignetted(light * _exposure(metered, rng), float(rng.uniform(0, 0.3)) if rng.random() < 0.6 else 0.0)
     if rng.random() < 0.55:
         light = _blurred(light, float(rng.uniform(0.3, 0.9)))
     if rng.random() < 0.7:
@@ -45,8 +54,8 @@ def _developed(
     return (coded * 255).round().clamp(0, 255).to(torch.uint8)
 
 
-def _exposed(light: Float32[Tensor, "3 H W"], rng: np.random.Generator) -> Float32[Tensor, "3 H W"]:
-    """The brighter part of the picture becomes 0.25 to 0.9; white balance a little off."""
+def _exposure(light: Float32[Tensor, "3 H W"], rng: np.random.Generator) -> Float32[Tensor, "3 1 1"]:
+    """The gains that make the brighter part of the picture 0.22 to 0.7; white balance a little off."""
     weights = torch.tensor(_LUMINANCE, device=light.device)
     luminance = torch.einsum("c,chw->hw", weights, light)
     key = torch.quantile(luminance.flatten()[::7], float(rng.uniform(0.55, 0.85))).clamp_min(1e-4)
@@ -54,7 +63,7 @@ def _exposed(light: Float32[Tensor, "3 H W"], rng: np.random.Generator) -> Float
     grey = light.mean(dim=(1, 2)) / light.mean().clamp_min(1e-6)
     corrected = grey ** -float(rng.uniform(0.3, 1.0))  # cameras take most of a lamp's colour back
     gains = torch.tensor([1 + warm, 1 + green, 1 - warm], device=light.device, dtype=torch.float32) * corrected
-    return light * gains[:, None, None] * float(rng.uniform(0.22, 0.7)) / key
+    return gains[:, None, None] * float(rng.uniform(0.22, 0.7)) / key
 
 
 def _toned(light: Float32[Tensor, "3 H W"], rng: np.random.Generator) -> Float32[Tensor, "3 H W"]:

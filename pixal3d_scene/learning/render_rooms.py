@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,11 +15,11 @@ from .rasterise import Visible, rasterise
 from .room_batch import RoomBatch
 from .sampled_room import SampledRoom
 from .scene_tensors import PackTensors, SceneTriangles, scene_triangles
-from .shade import Seen, dimmed_corners, radiance
-from .textures import Surface, albedo, noise_atlas
+from .shade import dimmed_corners, radiance
+from .visible_surfaces import flat_normals, in_cameras, interpolated, seen_surfaces, stacked, visible_points
 
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
-    from jaxtyping import Float, Float32
+    from jaxtyping import Float32
 
 
 def render_rooms(
@@ -33,10 +32,10 @@ def render_rooms(
     """
     device = pack.corners.device
     triangles = scene_triangles(pack, rooms)
-    K = _stacked([r.K for r in rooms], device)
-    R = _stacked([r.R_cam_from_world for r in rooms], device)
-    eye = _stacked([r.eye_world for r in rooms], device)
-    corners_cam = _in_cameras(triangles, R, eye)
+    K = stacked([r.K for r in rooms], device)
+    R = stacked([r.R_cam_from_world for r in rooms], device)
+    eye = stacked([r.eye_world for r in rooms], device)
+    corners_cam = in_cameras(triangles, R, eye)
     most = max(1, max(sum(t.number > 0 for t in room.things) for room in rooms))
     group = triangles.thing_number[triangles.thing] - 1
     visible = rasterise(corners_cam, triangles.scene, K, size_px, group=group, groups=most)
@@ -45,11 +44,11 @@ def render_rooms(
     if finer > 1:
         fine_K = K * torch.tensor([finer, finer, 1.0], device=device)[:, None]
         fine = rasterise(corners_cam, triangles.scene, fine_K, (size_px[0] * finer, size_px[1] * finer))
-    points, flat = _surface(triangles, visible, eye)
+    points, flat = visible_points(triangles, visible, eye)
     corner = dimmed_corners(points, flat, visible.z_m, K[:, 0, 0])  # smooth enough for the picture's own size
     if finer > 1:
         corner = F.interpolate(corner[:, None], scale_factor=finer, mode="bilinear", align_corners=False)[:, 0]
-    light = radiance(_seen(triangles, fine, fine_K, eye), corner, triangles, rooms)
+    light = radiance(seen_surfaces(triangles, fine, fine_K[:, 0, 0, None, None], eye), corner, triangles, rooms)
     if finer > 1:
         # Clipped first: one bright spot must not make its whole pixel white.
         light = F.avg_pool2d(light.clamp_max(_clip_level(light)).permute(0, 3, 1, 2), finer).permute(0, 2, 3, 1)
@@ -58,81 +57,6 @@ def render_rooms(
 
 def _clip_level(light: Float32[Tensor, "B H W 3"]) -> Float32[Tensor, "B 1 1 1"]:
     return 6 * light.mean(dim=(1, 2, 3), keepdim=True).clamp_min(1e-3)
-
-
-def _stacked(arrays: Sequence[np.ndarray], device: torch.device) -> Float32[Tensor, "B *n"]:
-    return torch.tensor(np.stack(arrays), dtype=torch.float32, device=device)
-
-
-def _in_cameras(
-    triangles: SceneTriangles, R: Float32[Tensor, "B 3 3"], eye: Float32[Tensor, "B 3"]
-) -> Float32[Tensor, "F 3 3"]:
-    away = triangles.corners_world - eye[triangles.scene][:, None]
-    return torch.einsum("fij,fkj->fki", R[triangles.scene], away)
-
-
-def _interpolated(values: Float[Tensor, "F 3 c"], visible: Visible) -> Float[Tensor, "B H W c"]:
-    return torch.einsum("bhwk,bhwkc->bhwc", visible.barycentric, values[visible.face.clamp_min(0)])
-
-
-def _flat_normals(corners: Float32[Tensor, "F 3 3"]) -> Float32[Tensor, "F 3"]:
-    across = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return across / across.norm(dim=-1, keepdim=True).clamp_min(1e-12)
-
-
-def _surface(
-    triangles: SceneTriangles, visible: Visible, eye: Float32[Tensor, "B 3"]
-) -> tuple[Float32[Tensor, "B H W 3"], Float32[Tensor, "B H W 3"]]:
-    """Points and flat normals, towards the eye, in world."""
-    points = _interpolated(triangles.corners_world, visible)
-    flat = _flat_normals(triangles.corners_world)[visible.face.clamp_min(0)]
-    behind = (flat * (eye[:, None, None] - points)).sum(-1, keepdim=True) < 0
-    return points, flat * torch.where(behind, -1.0, 1.0)
-
-
-def _seen(
-    triangles: SceneTriangles,
-    visible: Visible,
-    K: Float32[Tensor, "B 3 3"],
-    eye: Float32[Tensor, "B 3"],
-) -> Seen:
-    """The visible surfaces with their colours."""
-    face = visible.face.clamp_min(0)
-    points, flat = _surface(triangles, visible, eye)
-    to_eye = eye[:, None, None] - points
-    worn = torch.cat([triangles.normals_world, triangles.corners_local, triangles.colours.float() / 255], dim=2)
-    smooth, local, coded = _interpolated(worn, visible).split(3, dim=-1)  # type: ignore[no-untyped-call]
-    smooth = smooth * torch.where((smooth * flat).sum(-1, keepdim=True) < 0, -1.0, 1.0)
-    length = smooth.norm(dim=-1, keepdim=True)
-    normals = torch.where(length > 1e-3, smooth / length.clamp_min(1e-3), flat)
-    size = triangles.thing_size_m[triangles.thing[face]].clamp_min(1e-4)
-    row = triangles.materials[triangles.material[face]]
-    facing = (flat * to_eye).sum(-1).abs() / to_eye.norm(dim=-1).clamp_min(1e-6)
-    axis = _main_axis(triangles, face)
-    surface = Surface(
-        u=torch.where(axis == 0, local[..., 2], local[..., 0]).flatten(),
-        v=torch.where(axis == 1, local[..., 2], local[..., 1]).flatten(),
-        relative=(local / size).reshape(-1, 3),
-        own=torch.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4).reshape(-1, 3),
-        pixel_m=(visible.z_m / K[:, 0, 0, None, None] / facing.clamp_min(0.15)).flatten(),
-        row=row.reshape(-1, row.shape[-1]),
-    )
-    colour = albedo(surface, noise_atlas(points.device)).reshape(points.shape)
-    return Seen(
-        found=visible.face >= 0,
-        points_world=points,
-        normals_world=normals,
-        albedo=colour,
-        gloss=row[..., 10],
-        glow=row[..., 11],
-        z_m=visible.z_m,
-        eye_world=eye,
-    )
-
-
-def _main_axis(triangles: SceneTriangles, face: Tensor) -> Tensor:
-    """The thing's own axis that a triangle looks along: patterns lie on the other two."""
-    return _flat_normals(triangles.corners_local).abs().argmax(dim=-1)[face]
 
 
 def _batch(
@@ -150,8 +74,8 @@ def _batch(
     thing = triangles.thing[face]
     number = torch.where(valid, triangles.thing_number[thing], 0)
     part = torch.where(valid & (number == 0), triangles.thing_shell_part[thing], 0)
-    normals = _flat_normals(corners_cam)[face]
-    rays = _interpolated(corners_cam, visible)
+    normals = flat_normals(corners_cam)[face]
+    rays = interpolated(corners_cam, visible)
     normals = normals * torch.where((normals * rays).sum(-1, keepdim=True) > 0, -1.0, 1.0)
     assert visible.covered is not None
     objects = object_truth(rooms, visible.covered, number, K, R, eye)

@@ -43,7 +43,7 @@ def room_batches(
     """
     shelf = Shelf.of(pack, split)
     tensors = PackTensors.of(pack, device)
-    first = (seed << 20) + _SPLIT_OFFSET[split]
+    first = first_seed(seed, split)
     compose = _composer(shelf, size_px, workers)
     for number in count(start):
         kept = None
@@ -56,6 +56,11 @@ def room_batches(
             if kept is not None:
                 write_batch(made, kept)
             yield made
+
+
+def first_seed(seed: int, split: str) -> int:
+    """The seed of the first room of a stream."""
+    return (seed << 20) + _SPLIT_OFFSET[split]
 
 
 def _composer(shelf: Shelf, size_px: tuple[int, int], workers: int) -> Callable[[int, int], list[SampledRoom]]:
