@@ -1,0 +1,146 @@
+"""Train the object networks: settings and files of objects in; autoencoders, and at last a pipeline folder, out.
+
+    OUT/structure, OUT/voxels   autoencoders, each with its checkpoints and curves
+    OUT/flows                   the run that trains the view encoder and the three flows on them
+    OUT/objects                 the finished pipeline
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixal3d_scene.learning.training_settings import TrainingSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from pixal3d_scene.learning.object_batch import ObjectBatch
+    from pixal3d_scene.learning.object_files import ObjectFiles
+    from pixal3d_scene.learning.training import TrainingPlan
+
+_MEASURED_BATCHES = 24  # of training objects, for the spread of latents
+_VALIDATION_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectRun:
+    """What the runs have in common. data: folder of object files. out: see above."""
+
+    settings: TrainingSettings
+    data: Path
+    out: Path
+    device: torch.device
+    plan: TrainingPlan
+    rank: int = 0
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.settings.kind
+
+    def files(self) -> ObjectFiles:
+        from pixal3d_scene.learning.object_files import ObjectFiles
+
+        files = ObjectFiles(self.data, "train", seed=1000 * self.plan.seed + self.rank)
+        files.paths()  # said before anything is made
+        return files
+
+    def held_out(self) -> list[ObjectBatch]:
+        """The same objects every time."""
+        from pixal3d_scene.learning.object_files import ObjectFiles
+
+        files = ObjectFiles(self.data, "validation", seed=0)
+        wanted = self.settings.objects.validation_objects
+        return [
+            files.draw(number, min(_VALIDATION_BATCH, wanted - start))
+            for number, start in enumerate(range(0, wanted, _VALIDATION_BATCH))
+        ]
+
+
+def train_objects(run: ObjectRun) -> dict[str, Any]:
+    """The run that the settings' kind names. Returns the last validation and where the weights are."""
+    by_kind = {"structure": train_structure, "voxels": train_voxels}
+    return by_kind[run.settings.kind](run)
+
+
+def train_structure(run: ObjectRun) -> dict[str, Any]:
+    """The structure autoencoder; its latent is written with a spread of 1."""
+    from pixal3d_scene.learning.object_networks import structure_autoencoder
+    from pixal3d_scene.learning.structure_task import StructureAutoencoder, StructureTask
+    from pixal3d_scene.learning.training import train
+
+    files = run.files()
+    described = structure_autoencoder(run.settings.structure)
+    model = StructureAutoencoder(*(d.build() for d in described.values()))  # type: ignore[arg-type]
+    batch = run.settings.objects.batch
+    task = StructureTask(model, lambda step: files.draw(step, batch), run.held_out(), seed=run.plan.seed)
+    figures = train(task, run.plan, run.folder, device=run.device)
+    if figures:
+        write_structure(run)
+    return {"validation": figures, "weights": str(run.folder)}
+
+
+def write_structure(run: ObjectRun) -> None:
+    """The averaged weights of a run that was finished or not, as networks of a pipeline."""
+    import torch
+
+    from pixal3d_scene.learning.object_inputs import occupancy
+    from pixal3d_scene.learning.object_networks import scale_structure_latent, structure_autoencoder, write_network
+    from pixal3d_scene.learning.structure_task import StructureAutoencoder
+    from pixal3d_scene.learning.training import averaged_weights
+
+    described = structure_autoencoder(run.settings.structure)
+    model = StructureAutoencoder(*(d.build() for d in described.values()))  # type: ignore[arg-type]
+    model.load_state_dict(averaged_weights(run.folder))
+    files = run.files()
+    with torch.no_grad():
+        latents = [model.encoder(occupancy(files.draw(i, 8)))[0] for i in range(_MEASURED_BATCHES)]
+    scale_structure_latent(model.encoder, model.decoder, float(torch.cat(latents).std()))
+    for (stem, description), network in zip(described.items(), (model.encoder, model.decoder), strict=True):
+        write_network(run.folder / stem, description, network)
+
+
+def train_voxels(run: ObjectRun) -> dict[str, Any]:
+    """The autoencoders of shape and material."""
+    from pixal3d_scene.learning.object_networks import voxel_autoencoders
+    from pixal3d_scene.learning.training import train
+    from pixal3d_scene.learning.voxel_task import VoxelAutoencoders, VoxelTask
+
+    files = run.files()
+    described = voxel_autoencoders(run.settings.voxels)
+    model = VoxelAutoencoders(*(d.build() for d in described.values()))  # type: ignore[arg-type]
+    batch = run.settings.objects.batch
+    task = VoxelTask(model, lambda step: files.draw(step, batch), run.held_out(), seed=run.plan.seed)
+    figures = train(task, run.plan, run.folder, device=run.device)
+    if figures:
+        write_voxels(run)
+    return {"validation": figures, "weights": str(run.folder)}
+
+
+def write_voxels(run: ObjectRun) -> None:
+    """As `write_structure`; normalisation.json holds mean and std of both latents on training objects."""
+    import torch
+
+    from pixal3d_scene.learning.object_inputs import voxel_targets
+    from pixal3d_scene.learning.object_networks import voxel_autoencoders, write_network
+    from pixal3d_scene.learning.training import averaged_weights
+    from pixal3d_scene.learning.voxel_task import VoxelAutoencoders
+
+    described = voxel_autoencoders(run.settings.voxels)
+    model = VoxelAutoencoders(*(d.build() for d in described.values()))  # type: ignore[arg-type]
+    model.load_state_dict(averaged_weights(run.folder))
+    files = run.files()
+    with torch.no_grad():
+        encoded = [model.encode(voxel_targets(files.draw(i, 8))) for i in range(_MEASURED_BATCHES)]
+    normalisation = {}
+    for name in ("shape", "material"):
+        latents = torch.cat([getattr(e, name).mean.feats for e in encoded])  # (T, C)
+        std = latents.std(dim=0)
+        # A channel that the divergence has emptied stays small instead of being blown up to noise.
+        std = std.clamp(min=0.1 * float(std.square().mean().sqrt()))
+        normalisation[name] = {"mean": latents.mean(dim=0).tolist(), "std": std.tolist()}
+    for (stem, description), network in zip(described.items(), model.children(), strict=True):
+        write_network(run.folder / stem, description, network)
+    (run.folder / "normalisation.json").write_text(json.dumps(normalisation, indent=2) + "\n")
