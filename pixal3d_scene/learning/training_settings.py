@@ -45,17 +45,17 @@ class ObjectSettings(_Tree):
 
 
 class StructureSettings(_Tree):
-    channels: tuple[int, int, int] = Field((96, 48, 8), description="At 8, 16 and 32 cells an edge.")
-    res_blocks: int = Field(1, ge=0, description="Per level.")
-    middle_blocks: int = Field(1, ge=0, description="More of them at 8 cells.")
+    channels: tuple[int, int, int] = Field((64, 32, 8), description="At 8, 16 and 32 cells an edge.")
+    res_blocks: int = Field(0, ge=0, description="Per level.")
+    middle_blocks: int = Field(2, ge=0, description="More of them at 8 cells.")
     latent_channels: int = Field(8, ge=1, description="Of the structure latent.")
 
 
 class VoxelSettings(_Tree):
-    shape_channels: tuple[int, int, int] = Field((96, 48, 16), description="At 16, 32 and 64 voxels an edge.")
-    shape_blocks: tuple[int, int, int] = Field((1, 1, 0), description="ConvNeXt blocks per level.")
+    shape_channels: tuple[int, int, int] = Field((96, 32, 16), description="At 16, 32 and 64 voxels an edge.")
+    shape_blocks: tuple[int, int, int] = Field((2, 0, 0), description="ConvNeXt blocks per level.")
     shape_latent: int = Field(16, ge=1, description="Channels of the shape latent.")
-    material_channels: tuple[int, int, int] = Field((48, 24, 16), description="As shape_channels.")
+    material_channels: tuple[int, int, int] = Field((48, 16, 8), description="As shape_channels.")
     material_blocks: tuple[int, int, int] = Field((1, 0, 0), description="As shape_blocks.")
     material_latent: int = Field(8, ge=1, description="Channels of the material latent.")
     mlp_ratio: float = Field(2.0, gt=0, description="Of the ConvNeXt blocks.")
