@@ -1,13 +1,14 @@
 """Train the object networks: settings and files of objects in; autoencoders, and at last a pipeline folder, out.
 
-    OUT/structure, OUT/voxels   autoencoders, each with its checkpoints and curves
-    OUT/flows                   the run that trains the view encoder and the three flows on them
-    OUT/objects                 the finished pipeline
+OUT/structure, OUT/voxels   autoencoders, each with its checkpoints and curves
+OUT/flows                   the run that trains the view encoder and the three flows on them
+OUT/objects                 the finished pipeline
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,21 +20,38 @@ if TYPE_CHECKING:
 
     from pixal3d_scene.learning.object_batch import ObjectBatch
     from pixal3d_scene.learning.object_files import ObjectFiles
+    from pixal3d_scene.learning.object_flows import ObjectFlows
+    from pixal3d_scene.learning.object_networks import Description
     from pixal3d_scene.learning.training import TrainingPlan
 
+PIPELINE = "objects"
+# What the stems of the folder are for, as `generator.pipeline_file` names the roles.
+_STEMS = {
+    "sparse_structure_flow_model": "structure_flow",
+    "sparse_structure_decoder": "structure_decoder",
+    "shape_slat_flow_model_512": "shape_flow",
+    "shape_slat_decoder": "shape_decoder",
+    "tex_slat_flow_model_1024": "texture_flow",
+    "tex_slat_decoder": "material_decoder",
+}
 _MEASURED_BATCHES = 24  # of training objects, for the spread of latents
 _VALIDATION_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRun:
-    """What the runs have in common. data: folder of object files. out: see above."""
+    """What the runs have in common.
+
+    data: folder of object files. out: see above. autoencoders: where OUT/structure and OUT/voxels of an earlier run
+    are, if not in `out`.
+    """
 
     settings: TrainingSettings
     data: Path
     out: Path
     device: torch.device
     plan: TrainingPlan
+    autoencoders: Path | None = None
     rank: int = 0
 
     @property
@@ -61,7 +79,7 @@ class ObjectRun:
 
 def train_objects(run: ObjectRun) -> dict[str, Any]:
     """The run that the settings' kind names. Returns the last validation and where the weights are."""
-    by_kind = {"structure": train_structure, "voxels": train_voxels}
+    by_kind = {"structure": train_structure, "voxels": train_voxels, "flows": train_flows}
     return by_kind[run.settings.kind](run)
 
 
@@ -144,3 +162,88 @@ def write_voxels(run: ObjectRun) -> None:
     for (stem, description), network in zip(described.items(), model.children(), strict=True):
         write_network(run.folder / stem, description, network)
     (run.folder / "normalisation.json").write_text(json.dumps(normalisation, indent=2) + "\n")
+
+
+def train_flows(run: ObjectRun) -> dict[str, Any]:
+    """View encoder and flows; then the pipeline folder, unless the run was one for comparison."""
+    from pixal3d_scene.learning.flow_task import FlowTask
+    from pixal3d_scene.learning.object_latents import read_autoencoders
+    from pixal3d_scene.learning.training import train
+
+    chosen, files = run.settings.flows, run.files()
+    autoencoders = read_autoencoders(run.autoencoders or run.out)
+    held_out = run.held_out()
+    model, _ = _flows(run, held_out[0])
+    batch = run.settings.objects.batch
+    task = FlowTask(
+        model,
+        autoencoders,
+        lambda step: files.draw(step, batch),
+        held_out,
+        seed=run.plan.seed,
+        exact_camera=chosen.exact_camera,
+        guidance_strength=chosen.guidance_strength,
+    )
+    figures = train(task, run.plan, run.folder, device=run.device)
+    comparison = chosen.conditioning != "projection" or not chosen.exact_camera
+    if figures and not comparison:
+        write_pipeline(run)
+    return {"validation": figures, "weights": str(run.folder if comparison else run.out / PIPELINE)}
+
+
+def write_pipeline(run: ObjectRun) -> Path:
+    """The folder of a finished or unfinished run of flows, laid out as a published pipeline, in half precision."""
+    from pixal3d_scene.learning.object_networks import write_network
+    from pixal3d_scene.learning.training import averaged_weights
+
+    folder = run.out / PIPELINE
+    model, described = _flows(run, run.held_out()[0])
+    model.load_state_dict(averaged_weights(run.folder))
+    for (stem, description), network in zip(described.items(), model.children(), strict=True):
+        write_network(folder / stem, description, network)
+    trained = run.autoencoders or run.out
+    for stem in ("structure/structure_decoder", "voxels/shape_decoder", "voxels/material_decoder"):
+        for suffix in (".json", ".safetensors"):
+            shutil.copyfile(trained / f"{stem}{suffix}", folder / f"{Path(stem).name}{suffix}")
+    text = json.dumps({"name": "pixal3d-scene objects", "args": _pipeline_args(run, trained)}, indent=2)
+    (folder / "pipeline.json").write_text(text + "\n")
+    return folder
+
+
+def _flows(run: ObjectRun, example: ObjectBatch) -> tuple[ObjectFlows, dict[str, Description]]:
+    """The networks to train and what their files say, on the latents of the trained autoencoders."""
+    from pixal3d_scene.learning.object_flows import TOKEN_GRID, ObjectFlows
+    from pixal3d_scene.learning.object_latents import read_autoencoders
+    from pixal3d_scene.learning.object_networks import flow_networks
+
+    chosen = run.settings.flows
+    sizes = read_autoencoders(run.autoencoders or run.out).sizes(example)
+    described = flow_networks(chosen, sizes, token_grid=TOKEN_GRID)
+    networks = [description.build() for description in described.values()]
+    return ObjectFlows(*networks, by_projection=chosen.conditioning == "projection"), described  # type: ignore[arg-type]
+
+
+def _pipeline_args(run: ObjectRun, trained: Path) -> dict[str, Any]:
+    """As in a published file, and what the small networks need beyond it."""
+    from pixal3d_scene.learning.flow_task import STEPS
+    from pixal3d_scene.learning.object_flows import SIGMA_MIN
+    from pixal3d_scene.learning.object_networks import VIEW_ENCODER
+
+    def sampler(strength: float) -> dict[str, Any]:
+        params = {"steps": STEPS, "rescale_t": 3.0, "guidance_strength": strength}
+        return {"name": "FlowEulerGuidanceIntervalSampler", "args": {"sigma_min": SIGMA_MIN}, "params": params}
+
+    spread = json.loads((trained / "voxels" / "normalisation.json").read_text())
+    guided, files = run.settings.flows.guidance_strength, run.files()
+    return {
+        "models": _STEMS,
+        "view_encoder": VIEW_ENCODER,
+        "cube_over_crop": round(files.cube_over_crop, 6),
+        "picture_px": files.picture_px,
+        "resolution": files.resolution,
+        "sparse_structure_sampler": sampler(guided),
+        "shape_slat_sampler": sampler(guided),
+        "tex_slat_sampler": sampler(1.0),
+        "shape_slat_normalization": spread["shape"],
+        "tex_slat_normalization": spread["material"],
+    }

@@ -22,6 +22,7 @@ from ..generator.checkpoint import load_network
 from ..generator.pipeline_file import Checkpoint, Normalisation
 from .object_batch import ObjectBatch
 from .object_inputs import occupancy, voxel_targets
+from .object_networks import LatentSizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,16 @@ class FrozenAutoencoders:
             material=normalised(material.feats.float(), self.material_normalisation),
         )
 
+    def sizes(self, batch: ObjectBatch) -> LatentSizes:
+        """Of the latents of any batch."""
+        latents = self.latents(batch)
+        return LatentSizes(
+            structure=latents.structure.shape[1],
+            shape=latents.shape.shape[1],
+            material=latents.material.shape[1],
+            structure_grid=latents.structure.shape[2],
+        )
+
     def to(self, device: torch.device) -> FrozenAutoencoders:
         for network in (self.structure_encoder, self.structure_decoder, self.shape_encoder, self.material_encoder):
             network.to(device)
@@ -80,7 +91,8 @@ def read_autoencoders(folder: Path) -> FrozenAutoencoders:
     ]
     spread = json.loads(normalisation.read_text())
     shape, material = (
-        Normalisation(mean=tuple(spread[name]["mean"]), std=tuple(spread[name]["std"])) for name in ("shape", "material")
+        Normalisation(mean=tuple(spread[name]["mean"]), std=tuple(spread[name]["std"]))
+        for name in ("shape", "material")
     )
     return FrozenAutoencoders(
         structure_encoder=cast(StructureEncoder, networks[0]),

@@ -16,10 +16,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from ..conditioning.two_scale import PLACE_CHANNELS
+from ..conditioning.view_picture import VIEW_CHANNELS
 from ..generator.checkpoint import NETWORKS
-from .training_settings import StructureSettings, VoxelSettings
+from .training_settings import FlowSettings, FlowSize, StructureSettings, VoxelSettings
 
 _ATTRIBUTES = 6
+VIEW_ENCODER = "view_encoder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,50 @@ def voxel_autoencoders(chosen: VoxelSettings) -> dict[str, Description]:
         "material_decoder": Description(
             name="SparseUnetVaeDecoder", args={"out_channels": _ATTRIBUTES, "pred_subdiv": False, **material}
         ),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentSizes:
+    """Channels of the three latents, and cells along an edge of the structure's."""
+
+    structure: int
+    shape: int
+    material: int
+    structure_grid: int
+
+
+def flow_networks(chosen: FlowSettings, latents: LatentSizes, *, token_grid: int) -> dict[str, Description]:
+    """The view encoder and the three flows, by the stems of their files."""
+    view = chosen.view.model_dump()
+    proj_channels = chosen.view.channels + chosen.view.fine_channels + len(VIEW_CHANNELS) + PLACE_CHANNELS
+
+    def flow(name: str, size: FlowSize, grid: int, inside: int, outside: int) -> Description:
+        args = {
+            "resolution": grid,
+            "in_channels": inside,
+            "out_channels": outside,
+            "model_channels": size.width,
+            "cond_channels": chosen.view.channels,
+            "proj_in_channels": proj_channels,
+            "num_blocks": size.blocks,
+            "num_heads": size.heads,
+            "mlp_ratio": chosen.mlp_ratio,
+            "share_mod": True,
+            "qk_rms_norm": True,
+            "qk_rms_norm_cross": True,
+            "image_attn_mode": "proj",
+        }
+        return Description(name=name, args=args)
+
+    s, g, m = latents.structure, latents.shape, latents.material
+    return {
+        VIEW_ENCODER: Description(
+            name="ViewEncoder", args={k: list(v) if isinstance(v, tuple) else v for k, v in view.items()}
+        ),
+        "structure_flow": flow("SparseStructureFlowModel", chosen.structure, latents.structure_grid, s, s),
+        "shape_flow": flow("SLatFlowModel", chosen.shape, token_grid, g, g),
+        "texture_flow": flow("SLatFlowModel", chosen.texture, token_grid, g + m, m),
     }
 
 

@@ -82,7 +82,8 @@ class FlowSettings(_Tree):
     mlp_ratio: float = Field(3.0, gt=0, description="Of all flows.")
     view: ViewEncoderSettings = ViewEncoderSettings()
     conditioning: Literal["projection", "cross_attention"] = Field(
-        "projection", description="How the coarse and fine maps reach the tokens: where they project to, or by attention."
+        "projection",
+        description="How the coarse and fine maps reach the tokens: where they project to, or by attention.",
     )
     exact_camera: bool = Field(True, description="Each object's own crop camera; false: one mean camera for all.")
     guidance_strength: float = Field(2.0, ge=0, description="Of structure and shape, written with the pipeline.")
