@@ -24,13 +24,21 @@ WEIGHTS_FILE = "front_end.safetensors"
 _MOST_PROCESSES = 64
 
 
-def train(name: str, data: Path, out: Path, *, device: str = "auto", minutes: float | None = None) -> dict[str, Any]:
+def train(
+    name: str,
+    data: Path,
+    out: Path,
+    *,
+    device: str = "auto",
+    minutes: float | None = None,
+    autoencoders: Path | None = None,
+) -> dict[str, Any]:
     """Train what the settings `name` (installed, or a TOML file) describe; an interrupted run goes on.
 
     data: for the front-end network a pack of models (`pipelines.pack_models`), rendered as they are needed, or a folder
     of rendered rooms (`pipelines.render_rooms`, both splits); for the object networks a folder of objects
-    (`pipelines.render_objects`, both splits). minutes: instead of the settings' own limit. Returns the last validation,
-    and where the weights are. Raises InputError where settings, data or an earlier checkpoint do not fit.
+    (`pipelines.render_objects`, both splits). minutes: instead of the settings' own limit. autoencoders: OUT of an
+    earlier run, where flows are not trained into the same folder. Returns the last validation, and where the weights are. Raises InputError where settings, data or an earlier checkpoint do not fit.
     """
     settings = read_training_settings(name)
     if not data.exists():
@@ -50,7 +58,9 @@ def train(name: str, data: Path, out: Path, *, device: str = "auto", minutes: fl
     from pipelines.train_objects import ObjectRun, train_objects
 
     rank = int(os.environ.get("RANK", "0"))
-    return train_objects(ObjectRun(settings=settings, data=data, out=out, device=where, plan=plan, rank=rank))
+    return train_objects(
+        ObjectRun(settings=settings, data=data, out=out, device=where, plan=plan, autoencoders=autoencoders, rank=rank)
+    )
 
 
 def _train_front_end(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,34 @@ class ObjectRun:
         files.paths()  # said before anything is made
         return files
 
+    def draw_shapes(self) -> Callable[[int], ObjectBatch]:
+        """Training objects of a step, half of them mirrored: for networks that read the shape alone."""
+        import torch
+
+        from pixal3d_scene.learning.object_augment import mirrored
+
+        files, count, seed = self.files(), self.settings.objects.batch, self.plan.seed
+
+        def draw(step: int) -> ObjectBatch:
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+            return mirrored(files.draw(step, count), torch.rand(count, generator=generator) < 0.5)
+
+        return draw
+
+    def draw_views(self) -> Callable[[int], ObjectBatch]:
+        """Training objects of a step with changed pictures."""
+        import torch
+
+        from pixal3d_scene.learning.object_augment import augment_objects
+
+        files, count, seed = self.files(), self.settings.objects.batch, self.plan.seed
+
+        def draw(step: int) -> ObjectBatch:
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+            return augment_objects(files.draw(step, count, edges=True), generator)
+
+        return draw
+
     def held_out(self) -> list[ObjectBatch]:
         """The same objects every time."""
         from pixal3d_scene.learning.object_files import ObjectFiles
@@ -89,11 +118,9 @@ def train_structure(run: ObjectRun) -> dict[str, Any]:
     from pixal3d_scene.learning.structure_task import StructureAutoencoder, StructureTask
     from pixal3d_scene.learning.training import train
 
-    files = run.files()
     described = structure_autoencoder(run.settings.structure)
     model = StructureAutoencoder(*(d.build() for d in described.values()))  # type: ignore[arg-type]
-    batch = run.settings.objects.batch
-    task = StructureTask(model, lambda step: files.draw(step, batch), run.held_out(), seed=run.plan.seed)
+    task = StructureTask(model, run.draw_shapes(), run.held_out(), seed=run.plan.seed)
     figures = train(task, run.plan, run.folder, device=run.device)
     if figures:
         write_structure(run)
@@ -126,11 +153,9 @@ def train_voxels(run: ObjectRun) -> dict[str, Any]:
     from pixal3d_scene.learning.training import train
     from pixal3d_scene.learning.voxel_task import VoxelAutoencoders, VoxelTask
 
-    files = run.files()
     described = voxel_autoencoders(run.settings.voxels)
     model = VoxelAutoencoders(*(d.build() for d in described.values()))  # type: ignore[arg-type]
-    batch = run.settings.objects.batch
-    task = VoxelTask(model, lambda step: files.draw(step, batch), run.held_out(), seed=run.plan.seed)
+    task = VoxelTask(model, run.draw_shapes(), run.held_out(), seed=run.plan.seed)
     figures = train(task, run.plan, run.folder, device=run.device)
     if figures:
         write_voxels(run)
@@ -170,15 +195,14 @@ def train_flows(run: ObjectRun) -> dict[str, Any]:
     from pixal3d_scene.learning.object_latents import read_autoencoders
     from pixal3d_scene.learning.training import train
 
-    chosen, files = run.settings.flows, run.files()
+    chosen = run.settings.flows
     autoencoders = read_autoencoders(run.autoencoders or run.out)
     held_out = run.held_out()
     model, _ = _flows(run, held_out[0])
-    batch = run.settings.objects.batch
     task = FlowTask(
         model,
         autoencoders,
-        lambda step: files.draw(step, batch),
+        run.draw_views(),
         held_out,
         seed=run.plan.seed,
         exact_camera=chosen.exact_camera,

@@ -91,8 +91,7 @@ def read_autoencoders(folder: Path) -> FrozenAutoencoders:
     ]
     spread = json.loads(normalisation.read_text())
     shape, material = (
-        Normalisation(mean=tuple(spread[name]["mean"]), std=tuple(spread[name]["std"]))
-        for name in ("shape", "material")
+        Normalisation(mean=tuple(of["mean"]), std=tuple(of["std"])) for of in (spread["shape"], spread["material"])
     )
     return FrozenAutoencoders(
         structure_encoder=cast(StructureEncoder, networks[0]),

@@ -82,7 +82,6 @@ class LatentSizes:
 
 def flow_networks(chosen: FlowSettings, latents: LatentSizes, *, token_grid: int) -> dict[str, Description]:
     """The view encoder and the three flows, by the stems of their files."""
-    view = chosen.view.model_dump()
     proj_channels = chosen.view.channels + chosen.view.fine_channels + len(VIEW_CHANNELS) + PLACE_CHANNELS
 
     def flow(name: str, size: FlowSize, grid: int, inside: int, outside: int) -> Description:
@@ -105,9 +104,7 @@ def flow_networks(chosen: FlowSettings, latents: LatentSizes, *, token_grid: int
 
     s, g, m = latents.structure, latents.shape, latents.material
     return {
-        VIEW_ENCODER: Description(
-            name="ViewEncoder", args={k: list(v) if isinstance(v, tuple) else v for k, v in view.items()}
-        ),
+        VIEW_ENCODER: Description(name="ViewEncoder", args=chosen.view.model_dump(mode="json")),
         "structure_flow": flow("SparseStructureFlowModel", chosen.structure, latents.structure_grid, s, s),
         "shape_flow": flow("SLatFlowModel", chosen.shape, token_grid, g, g),
         "texture_flow": flow("SLatFlowModel", chosen.texture, token_grid, g + m, m),

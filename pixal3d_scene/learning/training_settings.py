@@ -83,7 +83,7 @@ class FlowSettings(_Tree):
     view: ViewEncoderSettings = ViewEncoderSettings()
     conditioning: Literal["projection", "cross_attention"] = Field(
         "projection",
-        description="How the coarse and fine maps reach the tokens: where they project to, or by attention.",
+        description="How the picture reaches the tokens: where each projects to, or by attention alone.",
     )
     exact_camera: bool = Field(True, description="Each object's own crop camera; false: one mean camera for all.")
     guidance_strength: float = Field(2.0, ge=0, description="Of structure and shape, written with the pipeline.")
