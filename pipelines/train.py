@@ -38,7 +38,8 @@ def train(
     data: for the front-end network a pack of models (`pipelines.pack_models`), rendered as they are needed, or a folder
     of rendered rooms (`pipelines.render_rooms`, both splits); for the object networks a folder of objects
     (`pipelines.render_objects`, both splits). minutes: instead of the settings' own limit. autoencoders: OUT of an
-    earlier run, where flows are not trained into the same folder. Returns the last validation, and where the weights are. Raises InputError where settings, data or an earlier checkpoint do not fit.
+    earlier run, where flows are not trained into the same folder. Returns the last validation, and where the weights
+    are. Raises InputError where settings, data or an earlier checkpoint do not fit.
     """
     settings = read_training_settings(name)
     if not data.exists():

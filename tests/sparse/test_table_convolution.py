@@ -1,4 +1,4 @@
-"""The convolution for narrow layers: the same numbers and gradients as the dense one, in every shape it treats apart."""
+"""The convolution for narrow layers: numbers and gradients of the dense one, in every shape it treats apart."""
 
 from __future__ import annotations
 
