@@ -65,7 +65,7 @@ class VoxelSettings(_Tree):
 
 class FlowSize(_Tree):
     width: int = Field(128, ge=12, description="Channels of a token.")
-    blocks: int = Field(6, ge=1, description="Transformer blocks.")
+    blocks: int = Field(4, ge=1, description="Transformer blocks.")
     heads: int = Field(2, ge=1, description="Attention heads.")
 
 
@@ -80,7 +80,7 @@ class ViewEncoderSettings(_Tree):
 class FlowSettings(_Tree):
     structure: FlowSize = FlowSize()
     shape: FlowSize = FlowSize()
-    texture: FlowSize = FlowSize(blocks=4)
+    texture: FlowSize = FlowSize(blocks=2)
     mlp_ratio: float = Field(3.0, gt=0, description="Of all flows.")
     view: ViewEncoderSettings = ViewEncoderSettings()
     conditioning: Literal["projection", "cross_attention"] = Field(
