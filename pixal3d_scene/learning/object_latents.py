@@ -24,6 +24,10 @@ from .object_batch import ObjectBatch
 from .object_inputs import occupancy, voxel_targets
 from .object_networks import LatentSizes
 
+_STEMS = (
+    "structure/structure_encoder", "structure/structure_decoder", "voxels/shape_encoder", "voxels/material_encoder",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectLatents:
@@ -76,10 +80,8 @@ class FrozenAutoencoders:
 
 def read_autoencoders(folder: Path) -> FrozenAutoencoders:
     """Of a folder in which the runs `structure` and `voxels` have ended; raises InputError where they have not."""
-    stems = ("structure/structure_encoder", "structure/structure_decoder", "voxels/shape_encoder")
-    stems = (*stems, "voxels/material_encoder")
     normalisation = folder / "voxels" / "normalisation.json"
-    missing = [s for s in stems if not (folder / f"{s}.safetensors").is_file()]
+    missing = [s for s in _STEMS if not (folder / f"{s}.safetensors").is_file()]
     if missing or not normalisation.is_file():
         raise InputError(
             f"{folder} has no finished autoencoders ({', '.join(missing) or normalisation}); train objects-structure "
@@ -87,7 +89,7 @@ def read_autoencoders(folder: Path) -> FrozenAutoencoders:
         )
     networks = [
         load_network(Checkpoint(config=folder / f"{stem}.json", weights=folder / f"{stem}.safetensors"), cache=False)
-        for stem in stems
+        for stem in _STEMS
     ]
     spread = json.loads(normalisation.read_text())
     shape, material = (

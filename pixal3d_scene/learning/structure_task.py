@@ -25,7 +25,7 @@ class StructureAutoencoder(nn.Module):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         # Channels innermost: what the norms over channels and bfloat16 convolutions on a CPU want.
-        self.to(memory_format=torch.channels_last_3d)
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def forward(
         self, occupied: Float[Tensor, "B 1 n n n"], generator: torch.Generator | None

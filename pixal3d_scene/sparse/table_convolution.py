@@ -17,10 +17,10 @@ from torch.nn.functional import embedding_bag
 from .neighbours import HALF_OFFSETS, neighbour_pairs
 from .tensor import SparseTensor, Voxels
 
-WIDEST = 128  # channels on the narrower side; above, the products outweigh the moving
+WIDEST = 64  # channels on the narrower side; above, the products outweigh the moving
 _OFFSETS = 27
 _MIDDLE = 13
-_PIECE_ROWS = 1 << 17
+_PIECE_NUMBERS = 1 << 26  # 256 MB in single precision
 
 
 def convolve_table(x: SparseTensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -87,7 +87,7 @@ class _TableConvolution(torch.autograd.Function):
 def _convolved(feats: torch.Tensor, kernels: torch.Tensor, table: NeighbourTable) -> torch.Tensor:
     """sum over k of feats[rows[:, k]] @ kernels[k]: (T, C_out)."""
     _, inside, outside = kernels.shape
-    if inside <= outside:
+    if inside <= outside or len(feats) * _OFFSETS * outside > 4 * _PIECE_NUMBERS:
         wide = kernels.reshape(-1, outside)  # (27 C_in, C_out)
         return torch.cat([piece @ wide for piece in _gathered(feats, table)])
     # Contributions of every voxel to its neighbour at -k, in row voxel * 27 + 26 - k.
@@ -99,10 +99,10 @@ def _kernel_gradient(feats: torch.Tensor, grad: torch.Tensor, table: NeighbourTa
     """(27, C_in, C_out)."""
     inside, outside = feats.shape[1], grad.shape[1]
     if inside <= outside:
-        rows = torch.split(grad, _PIECE_ROWS)
+        rows = torch.split(grad, _piece_rows(inside))
         pieces = [p.T @ g for p, g in zip(_gathered(feats, table), rows, strict=True)]
         return _summed(pieces).reshape(_OFFSETS, inside, outside)
-    rows = torch.split(feats, _PIECE_ROWS)
+    rows = torch.split(feats, _piece_rows(outside))
     pieces = [f.T @ p for p, f in zip(_gathered(grad, table), rows, strict=True)]
     return _summed(pieces).reshape(inside, _OFFSETS, outside).transpose(0, 1).flip(0)
 
@@ -110,8 +110,12 @@ def _kernel_gradient(feats: torch.Tensor, grad: torch.Tensor, table: NeighbourTa
 def _gathered(feats: torch.Tensor, table: NeighbourTable) -> Any:
     """Piece by piece, the features of all neighbours: (rows, 27 C)."""
     padded = torch.cat([feats, feats.new_zeros(1, feats.shape[1])])
-    for rows in torch.split(table.rows, _PIECE_ROWS):
+    for rows in torch.split(table.rows, _piece_rows(feats.shape[1])):
         yield padded.index_select(0, rows.flatten()).view(len(rows), -1)
+
+
+def _piece_rows(channels: int) -> int:
+    return max(_PIECE_NUMBERS // (_OFFSETS * channels), 1)
 
 
 def _summed(pieces: list[torch.Tensor]) -> torch.Tensor:

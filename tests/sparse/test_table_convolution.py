@@ -13,11 +13,11 @@ from pixal3d_scene.sparse.torch_convolution import convolve_torch
 
 
 @pytest.mark.parametrize(("inside", "outside"), [(4, 7), (7, 4), (5, 5)])
-@pytest.mark.parametrize("piece", [1 << 17, 37])
+@pytest.mark.parametrize("piece", [1 << 26, 3000])
 def test_numbers_and_gradients_are_the_dense_ones(
     inside: int, outside: int, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_convolution, "_PIECE_ROWS", piece)
+    monkeypatch.setattr(table_convolution, "_PIECE_NUMBERS", piece)
     x = random_sparse([(6, 7, 5), (0, 0, 0), (4, 9, 3)], inside, dtype=torch.float64)
     torch.manual_seed(0)
     weight = torch.randn(outside, 3, 3, 3, inside, dtype=torch.float64)
@@ -37,6 +37,16 @@ def test_no_voxels_and_one_voxel() -> None:
     assert layer(none).feats.shape == (0, 4)
     expected = one.feats @ layer.weight[:, 1, 1, 1].T + layer.bias
     torch.testing.assert_close(layer(one).feats, expected)
+
+
+def test_half_precision_sums_in_single() -> None:
+    x = random_sparse([(6, 6, 6)], 8)
+    torch.manual_seed(2)
+    for inside, outside in ((8, 12), (8, 4)):
+        weight, bias = torch.randn(outside, 3, 3, 3, inside) / 10, torch.randn(outside)
+        got = convolve_table(x.with_feats(x.feats.half()), weight.half(), bias.half())
+        assert got.dtype == torch.float16
+        torch.testing.assert_close(got.float(), convolve_torch(x, weight, bias), atol=0.01, rtol=0.01)
 
 
 def test_bfloat16_differs_by_its_rounding_alone() -> None:
