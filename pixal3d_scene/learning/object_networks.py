@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from ..conditioning.two_scale import PLACE_CHANNELS
@@ -115,7 +115,7 @@ def write_network(stem: Path, description: Description, network: nn.Module) -> N
     """STEM.json and STEM.safetensors, in half precision."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     stored = {name: tensor.detach().cpu().half().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(stored, stem.with_name(f"{stem.name}.safetensors"))
+    stem.with_name(f"{stem.name}.safetensors").write_bytes(save(stored))
     text = json.dumps({"name": description.name, "args": dict(description.args)}, indent=2)
     stem.with_name(f"{stem.name}.json").write_text(text + "\n")
 
