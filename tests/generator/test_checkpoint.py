@@ -63,7 +63,7 @@ def test_what_is_loaded_is_what_is_stored(folder: Path) -> None:
 def test_every_role_of_the_pipeline_fits(tiny_folder: Path) -> None:
     for stem in sorted({path.stem for path in (tiny_folder / "ckpts").glob("*.json")}):
         check_checkpoint(find_checkpoint(tiny_folder, f"ckpts/{stem}"))
-    assert set(NETWORKS) == {*FLOW_CLASSES, *AUTOENCODERS, "NAF"}
+    assert set(NETWORKS) == {*FLOW_CLASSES, *AUTOENCODERS, "NAF", "ViewEncoder"}
 
 
 def test_missing_keys_are_named(folder: Path) -> None:
