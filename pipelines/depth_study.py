@@ -22,6 +22,7 @@ _BAD = Disturbance(name="noise_5", noise_share=0.05, smooth_share=0.02)
 DISTURBANCES = (
     DepthDisturbance(depth=Disturbance(name="perfect")),
     DepthDisturbance(depth=Disturbance(name="smooth_2", smooth_share=0.02)),
+    DepthDisturbance(depth=replace(_BAD, name="noise_5 without slow error", smooth_share=0.0)),
     DepthDisturbance(depth=_BAD),
     DepthDisturbance(depth=replace(_BAD, name="noise_5, scale 1.1", scale_bias=1.1)),
     DepthDisturbance(depth=replace(_BAD, name="noise_5, masks eroded 3 px", eroded_px=3)),
@@ -59,8 +60,8 @@ def main() -> None:
 
 _COLUMNS = (
     "disturbance", "gravity, deg: median, worst", "within 1 deg", "camera height, cm: median, worst",
-    "floor, cm: median, worst", "floor within 2 cm", "walls found", "wall normal, deg", "wall, cm", "flying found",
-    "true lost", "scale error before, after known size",
+    "floor, cm: median, worst", "floor within 2 cm", "the same, gravity and floor told", "walls found",
+    "wall normal, deg", "wall, cm", "flying found", "true lost", "scale error before, after known size",
 )  # fmt: skip
 HEADER = "| " + " | ".join(_COLUMNS) + " |\n|" + "---|" * len(_COLUMNS)
 
@@ -69,6 +70,7 @@ def row(name: str, trials: list[DepthTrial]) -> str:
     """One line of the table; walls and scale are medians."""
     gravity = np.array([t.gravity_deg for t in trials])
     height_cm, floor_cm = (100 * np.abs([getattr(t, key) for t in trials]) for key in ("height_m", "floor_m"))
+    known_cm = 100 * np.abs([t.floor_known_m for t in trials])
     walls = np.array([error for t in trials for error in t.walls]).reshape(-1, 2)
     flying = [t.flying_found for t in trials if t.flying_found is not None]
     after = [abs(t.known_size) for t in trials if t.known_size is not None]
@@ -79,6 +81,7 @@ def row(name: str, trials: list[DepthTrial]) -> str:
         f"{np.median(height_cm):.1f}, {height_cm.max():.1f}",
         f"{np.median(floor_cm):.1f}, {floor_cm.max():.1f}",
         f"{(floor_cm < 2).sum()} of {len(trials)}",
+        f"{(known_cm < 2).sum()} of {len(trials)}",
         f"{len(walls)} of {sum(t.walls_true for t in trials)}",
         f"{np.median(walls[:, 0]):.2f}" if len(walls) else "",
         f"{100 * np.median(walls[:, 1]):.1f}" if len(walls) else "",

@@ -49,7 +49,9 @@ def train(name: str, rooms: Path, out: Path, *, device: str = "auto", minutes: f
         FrontEndConfig(labels=LABELS, side_px=max(settings.rooms.size_px), **settings.network.model_dump())
     )
     draw, validation = _rooms(settings, rooms, where)
-    task = FrontEndTask(network, draw, validation, seed=settings.plan.seed)
+    task = FrontEndTask(
+        network, draw, validation, seed=settings.plan.seed, half_size_steps=settings.rooms.half_size_steps
+    )
     figures = train(task, TrainingPlan(**plan), out, device=where)
     if figures:  # the first of several processes
         network.cpu().load_state_dict(averaged_weights(out))

@@ -14,6 +14,7 @@ from .frontend.prompts import Prompt
 from .frontend.protocols import DepthEstimator, Segmenter
 from .generator.protocol import ObjectGenerator
 from .settings import Settings
+from .weights.device import choose_device
 
 if TYPE_CHECKING:
     from .frontend.own_network import OwnNetwork
@@ -193,6 +194,8 @@ def load_models(
             missing.append(str(error))
             return None
 
+    if settings.device not in ("auto", "cpu"):  # now, not after the stages that need none
+        made(lambda chosen: choose_device(chosen.device))
     named = _choose(SEGMENTERS, settings.segment.segmenter, "segmenter")
     found_segmenter = segmenter or made(partial(_prompted, prompts=prompts) if prompts else named)
     found_depth = depth or made(_choose(DEPTH_ESTIMATORS, settings.depth.estimator, "depth estimator"))

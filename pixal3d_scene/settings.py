@@ -91,7 +91,9 @@ class DepthSettings(_Tree):
 
 
 class FrontEndSettings(_Tree):
-    weights: str | None = Field(None, description="File that `train` wrote, for segmenter and estimator front_end.")
+    weights: str | None = Field(
+        None, description="File that `train` wrote, for segmenter and estimator front_end; none for the package's own."
+    )
 
 
 class CropSettings(_Tree):

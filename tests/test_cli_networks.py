@@ -237,3 +237,13 @@ def test_nothing_that_forbids_commercial_use_is_a_default() -> None:
     presets = [resolve_settings(preset=preset).segment for preset in preset_names()]
     assert {s.segmenter for s in presets} <= {"regions", "sam", "sam2"}
     assert {s.detector for s in presets} <= {"grounding_dino", "owlv2"}
+
+
+def test_a_gpu_that_is_not_there_is_told_before_any_stage(photo: Path, tmp_path: Path) -> None:
+    import torch
+
+    there = torch.cuda.device_count()
+    result = invoke("run", str(photo), "-o", str(tmp_path / "run"), "--device", f"cuda:{there}")
+    assert result.exit_code == 3
+    assert f"The device cuda:{there} is not there" in result.output
+    assert not (tmp_path / "run").exists()

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from .front_end_network import STRIDE, FrontEndOutput
+from .front_end_network import LABEL_STRIDE, STRIDE, FrontEndOutput
 
 _PEAK = 0.2  # the least a centre map must say
 _PEAK_WINDOW = 7
@@ -38,13 +38,14 @@ def find_instances(output: FrontEndOutput, index: int = 0) -> list[FoundInstance
     if not len(peaks) or not bool(is_object.any()):
         return []
     owner = _nearest(output.offset[index], peaks)
-    label = output.label[index].softmax(dim=0)  # (L, h, w)
+    label = output.label[index].softmax(dim=0)  # (L, h / 2, w / 2)
     found = []
     for k, height in enumerate(heights.tolist()):
         mask = is_object & (owner == k)
         if int(mask.sum()) < _FEWEST_PX:
             continue
-        word = int(label[:, mask].mean(dim=1).argmax())
+        share = F.avg_pool2d(mask.float()[None], LABEL_STRIDE // STRIDE)[0]  # (h / 2, w / 2)
+        word = int((label * share).sum(dim=(1, 2)).argmax())
         sure = float(probability[0][mask].mean())
         found.append(FoundInstance(mask=mask, label=word, score=float(height**0.5) * sure))
     return sorted(found, key=lambda f: -f.score)

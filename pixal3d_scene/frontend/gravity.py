@@ -28,7 +28,7 @@ from .room_planes import (
 )
 from .surfels import Surfels
 from .vanishing import Turn, room_directions_cam
-from .view import pose_from_up
+from .view import EstimatedUp, pose_from_up
 
 _LINES_TOO_SURE = 1.8  # measured: errors of the straight lines over what they claim
 _LINES_LEAST_RAD = math.radians(0.5)
@@ -77,13 +77,15 @@ def find_stance(
     *,
     size_px: tuple[int, int],
     is_floor: Bool[np.ndarray, "n"] | None = None,
+    estimated: EstimatedUp | None = None,
 ) -> Stance:
     """Gravity and height from the flat pieces of the room (no objects) and the straight lines' turn.
 
-    size_px: of the photo. is_floor: pieces that a segmenter recognised as floor, where one did.
+    size_px: of the photo. is_floor: pieces that a segmenter recognised as floor, where one did. estimated: by a
+    network that saw the photo.
     """
-    lines = _lines_evidence(turn)
-    up = _first_up(surfels, turn)
+    beside = [_lines_evidence(turn)] + ([] if estimated is None else [_network_evidence(estimated)])
+    up = _first_up(surfels, turn, estimated)
     height_m = _first_height(surfels, up, is_floor)
     smooth, floor = FIRST_SMOOTH, np.zeros(len(surfels), dtype=bool)
     told: list[tuple[str, float]] = []
@@ -93,7 +95,7 @@ def find_stance(
         planes = seen_planes(surfels, up, floor)
         if planes:
             smooth = smooth_share(surfels, planes)
-        evidence = [lines] + [_plane_evidence(surfels, plane, up, smooth, size_px) for plane in planes]
+        evidence = beside + [_plane_evidence(surfels, plane, up, smooth, size_px) for plane in planes]
         before = up
         up, covariance, told = _fuse(evidence, up)
         if floor.any():
@@ -138,10 +140,19 @@ def _lines_evidence(turn: Turn) -> _Evidence:
     )
 
 
-def _first_up(surfels: Surfels, turn: Turn) -> Float[np.ndarray, "3"]:
-    """The straight lines' up where they are sure; else the one to which most pieces are level or upright."""
+def _network_evidence(estimated: EstimatedUp) -> _Evidence:
+    across = np.linalg.svd(estimated.up_cam[None])[2][1:]  # two directions that it takes to be level
+    return _Evidence(kind="network", rows=across, values=np.zeros(2), covariance=estimated.sigma_rad**2 * np.eye(2))
+
+
+def _first_up(surfels: Surfels, turn: Turn, estimated: EstimatedUp | None) -> Float[np.ndarray, "3"]:
+    """The straight lines' up where they are sure; else a network's; else that to which most pieces fit."""
     lines_up = room_directions_cam(turn.pitch_rad, turn.roll_rad, turn.yaw_rad)[0]
-    if _LINES_TOO_SURE * turn.pitch_sigma_rad < _LINES_SURE_RAD or not enough(len(surfels), surfels):
+    if _LINES_TOO_SURE * turn.pitch_sigma_rad < _LINES_SURE_RAD:
+        return lines_up
+    if estimated is not None:
+        return estimated.up_cam
+    if not enough(len(surfels), surfels):
         return lines_up
     ups = np.stack(
         [

@@ -7,6 +7,7 @@ shorter one is continued at both ends to a multiple of 32 px.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +22,13 @@ from ..depth import Depth
 from ..errors import BackendMissing, StageFailed
 from ..instances import Instances
 from ..photo import Photo
+from ..weights.own import FRONT_END, own_weights
 from .hygiene import clean_masks
 from .network_depth import Prediction, depth_of_photo
 from .proposals import MaskProposal
 from .protocols import KnownView
 from .stand import Assumed
-from .view import EstimatedCamera
+from .view import EstimatedCamera, EstimatedUp
 
 if TYPE_CHECKING:
     import torch
@@ -35,28 +37,34 @@ if TYPE_CHECKING:
 
 _FINER = 4  # masks are decided on a grid this much finer than the network's maps
 _SHELL_SURE = 0.5
+_UP_SIGMA_RAD = math.radians(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fit:
-    """How a photo lies in the network's picture: the size it has there, and the pixels above and left of it."""
+    """How a photo lies in the network's picture: the size it has there, and the pixels above and left of it.
+
+    All are multiples of 4 px, so that maps of every stride can be cut.
+    """
 
     inner_px: tuple[int, int]
     left_px: int
     top_px: int
     outer_px: tuple[int, int]
 
+    def inside(self, stride: int) -> tuple[slice, slice]:
+        """Rows and columns of a map with so many pixels per pixel that show the photo."""
+        left, top = self.left_px // stride, self.top_px // stride
+        width, height = (side // stride for side in self.inner_px)
+        return slice(top, top + height), slice(left, left + width)
+
 
 class OwnNetwork:
     """The network in a file, read when it is first needed. Keeps what it said of the last photo."""
 
     def __init__(self, weights: str | None) -> None:
-        if weights is None:
-            raise BackendMissing(
-                "The front-end network needs weights: train them with `pixal3d-scene train front-end` "
-                "(docs/training-data.md) and name the file as front_end.weights in a config file."
-            )
-        self._path = path = Path(weights).expanduser()
+        """weights: a file that `train` wrote; None for the package's own."""
+        self._path = path = own_weights(FRONT_END) if weights is None else Path(weights).expanduser()
         if not path.is_file():
             raise BackendMissing(f"The front-end weights {path} do not exist; check front_end.weights.")
         self._network: FrontEndNetwork | None = None
@@ -81,20 +89,20 @@ class OwnNetwork:
     def _seen(self, photo: Photo) -> FrontEndOutput:
         import torch
 
-        from .front_end_network import STRIDE, FrontEndOutput
+        from .front_end_network import LABEL_STRIDE, STRIDE, FrontEndOutput
 
         fit = fit_picture(photo.size_px, side_px=self.network.config.side_px)
         picture = torch.from_numpy(_picture(photo, fit)).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode():
             output = self.network(picture)
-        rows = slice(fit.top_px // STRIDE, (fit.top_px + fit.inner_px[1]) // STRIDE)
-        columns = slice(fit.left_px // STRIDE, (fit.left_px + fit.inner_px[0]) // STRIDE)
+        rows, columns = fit.inside(STRIDE)
+        label_rows, label_columns = fit.inside(LABEL_STRIDE)
         return FrontEndOutput(
             log_depth=output.log_depth[:, rows, columns],
             shell=output.shell[..., rows, columns],
             centre=output.centre[:, rows, columns],
             offset=output.offset[..., rows, columns],
-            label=output.label[..., rows, columns],
+            label=output.label[..., label_rows, label_columns],
             up_cam=output.up_cam,
             log_focal=output.log_focal,
         )
@@ -118,7 +126,9 @@ class OwnDepth:
             depth=_as_float32(output.log_depth[0].exp()) * np.float32(photo.size_px[0] / longer),
             per_focal_width=True,
             estimated=EstimatedCamera(
-                camera=Camera.from_focal(focal_px=focal_px, size_px=photo.size_px), source="the front-end network"
+                camera=Camera.from_focal(focal_px=focal_px, size_px=photo.size_px),
+                source="the front-end network",
+                up=EstimatedUp(up_cam=output.up_cam[0].double().numpy(), sigma_rad=_UP_SIGMA_RAD),
             ),
         )
         return depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
@@ -177,9 +187,9 @@ def fit_picture(size_px: tuple[int, int], *, side_px: int) -> _Fit:
     from .front_end_network import SIZE_MULTIPLE_PX
 
     scale = side_px / max(size_px)
-    inner = (2 * max(1, round(size_px[0] * scale / 2)), 2 * max(1, round(size_px[1] * scale / 2)))
+    inner = (4 * max(1, round(size_px[0] * scale / 4)), 4 * max(1, round(size_px[1] * scale / 4)))
     outer = (-(-inner[0] // SIZE_MULTIPLE_PX) * SIZE_MULTIPLE_PX, -(-inner[1] // SIZE_MULTIPLE_PX) * SIZE_MULTIPLE_PX)
-    left, top = ((outer[k] - inner[k]) // 4 * 2 for k in (0, 1))
+    left, top = ((outer[k] - inner[k]) // 8 * 4 for k in (0, 1))
     return _Fit(inner_px=inner, left_px=left, top_px=top, outer_px=outer)
 
 

@@ -68,7 +68,11 @@ def stand_in_depth(
         posed, notes = _at_known_pose(view, depth, surfels, rescale=rescale)
     else:
         stance = find_stance(
-            surfels, view.turn, size_px=depth.camera.size_px, is_floor=_recognised(surfels, instances, "floor")
+            surfels,
+            view.turn,
+            size_px=depth.camera.size_px,
+            is_floor=_recognised(surfels, instances, "floor"),
+            estimated=view.estimated_up,
         )
         posed, notes = _at_stance(view, depth, stance, known, assumed, lowest_m=_lowest(surfels, stance))
     return replace(posed, notes=(*view.notes, *notes, *depth.notes))

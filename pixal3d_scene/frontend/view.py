@@ -26,21 +26,34 @@ _FOCAL_TOLERANCE = 0.1  # relative; zoom, crops and the networks' own error stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EstimatedUp:
+    """A network's idea of the unit vector against gravity, and the standard deviation of each of its two angles."""
+
+    up_cam: Float[np.ndarray, "3"]
+    sigma_rad: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """camera: with the user's own pose if `pose_given`, else to be posed. turn: from straight lines in the photo."""
+    """camera: with the user's own pose if `pose_given`, else to be posed. turn: from straight lines in the photo.
+
+    estimated_up: None where no network told.
+    """
 
     camera: Camera
     pose_given: bool
     turn: Turn
+    estimated_up: EstimatedUp | None = None
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatedCamera:
-    """Intrinsics that came with the depth. source: as a note names it, such as "the depth network"."""
+    """What came with the depth: intrinsics, and maybe gravity. source: as a note names it: "the depth network"."""
 
     camera: Camera
     source: str
+    up: EstimatedUp | None = None
 
 
 def see_view(
@@ -63,7 +76,8 @@ def see_view(
         how = "estimated from straight lines" if turn.focal_sigma < _SURE_FOCAL_SIGMA else "guessed"
         fov_deg = camera.horizontal_fov_deg
         notes.append(f"The field of view ({fov_deg:.0f} degrees) is {how}; --fov or --camera sets it.")
-    return View(camera=camera, pose_given=pose_given, turn=turn, notes=tuple(notes))
+    estimated_up = None if estimated is None else estimated.up
+    return View(camera=camera, pose_given=pose_given, turn=turn, estimated_up=estimated_up, notes=tuple(notes))
 
 
 def stand_view(view: View, known: KnownView, *, camera_height_m: float) -> View:

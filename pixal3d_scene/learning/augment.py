@@ -21,6 +21,21 @@ def augment(batch: RoomBatch, generator: torch.Generator) -> RoomBatch:
     return replace(mirrored, rgb=_recoloured(mirrored.rgb, generator))
 
 
+def at_half_size(batch: RoomBatch) -> RoomBatch:
+    """Pictures of half the size (even sides): colours averaged, truth of the upper left pixel of every four.
+
+    The objects' own truth (`objects`) is left as it is: its pixels are those of the larger picture.
+    """
+    K = batch.K.clone()
+    K[:, :2] *= 0.5
+    dense = {
+        name: getattr(batch, name)[..., ::2, ::2]
+        for name in ("z_m", "valid", "normals_cam", "instance_ids", "shell_part", "label")
+    }
+    rgb = F.avg_pool2d(batch.rgb.float(), 2).round().to(torch.uint8)
+    return replace(batch, rgb=rgb, K=K, **dense)
+
+
 def _mirrored(batch: RoomBatch) -> RoomBatch:
     K = batch.K.clone()
     K[:, 0, 2] = batch.z_m.shape[2] - K[:, 0, 2]

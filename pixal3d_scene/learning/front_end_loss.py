@@ -22,7 +22,6 @@ def front_end_loss(output: FrontEndOutput, truth: FrontEndTargets) -> dict[str, 
     error = output.log_depth - truth.log_depth
     known = truth.depth_known
     shift = _mean(error, known, dim=(1, 2))
-    on_object = truth.weight > 0
     terms = {
         "depth": _mean(error.abs(), known),
         "depth_shape": _mean((error - shift[:, None, None]).abs(), known),
@@ -33,7 +32,7 @@ def front_end_loss(output: FrontEndOutput, truth: FrontEndTargets) -> dict[str, 
         / truth.weight.sum().clamp(min=1e-6),
         "label": _mean(
             F.cross_entropy(output.label, truth.label.clamp(min=0), reduction="none"),
-            on_object & (truth.label != NO_LABEL),
+            truth.label != NO_LABEL,
         ),
         "up": (1 - F.cosine_similarity(output.up_cam, truth.up_cam)).mean(),
         "focal": (output.log_focal - truth.log_focal).abs().mean(),

@@ -35,7 +35,7 @@ class FrontEndTargets:
     centre: Float[Tensor, "B h w"]
     offset: Float[Tensor, "B 2 h w"]
     weight: Float[Tensor, "B h w"]
-    label: Int64[Tensor, "B h w"]
+    label: Int64[Tensor, "B h/2 w/2"]
     instance: Int64[Tensor, "B h w"]
     up_cam: Float[Tensor, "B 3"]
     log_focal: Float[Tensor, "B"]
@@ -79,7 +79,7 @@ def front_end_targets(batch: RoomBatch, generator: torch.Generator | None = None
         centre=_peaks(middle, large, here),
         offset=(middle_of_pixel - here.permute(1, 2, 0)).permute(0, 3, 1, 2),
         weight=weight,
-        label=torch.where(instance > 0, small(batch.label).long(), NO_LABEL),
+        label=torch.where(instance > 0, small(batch.label).long(), NO_LABEL)[:, ::2, ::2],
         instance=instance,
         up_cam=batch.up_cam,
         log_focal=focal.log(),
@@ -109,11 +109,12 @@ def _peaks(
     """A Gaussian of height 1 at the pixel nearest to each middle; the highest counts."""
     step = float(here[0, 0, 1] - here[0, 0, 0])
     at = ((middle - here[:, 0, 0]) / step).round() * step + here[:, 0, 0]
+    row, column = (  # a Gaussian is the product of its axes
+        torch.exp(-(axis - at[..., k, None]).square() / (2 * _CENTRE_SIGMA**2))  # (B, n, h), (B, n, w)
+        for k, axis in ((1, here[1, :, 0]), (0, here[0, 0]))
+    )
+    row = row * large[..., None]
     result = torch.zeros(len(middle), *here.shape[1:], device=here.device)
     for k in range(middle.shape[1]):
-        if not bool(large[:, k].any()):
-            continue
-        square = (here[None] - at[:, k, :, None, None]).square().sum(dim=1)  # (B, h, w)
-        peak = torch.exp(-square / (2 * _CENTRE_SIGMA**2)) * large[:, k, None, None]
-        result = torch.maximum(result, peak)
+        torch.maximum(result, row[:, k, :, None] * column[:, k, None, :], out=result)
     return result

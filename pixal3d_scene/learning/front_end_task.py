@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from .augment import augment
+from .augment import at_half_size, augment
 from .front_end_figures import front_end_figures
 from .front_end_loss import front_end_loss
 from .front_end_targets import front_end_targets
@@ -15,18 +15,29 @@ from .room_batch import RoomBatch
 
 
 class FrontEndTask:
-    """See `training.Task`. draw: the training batch of a step. validation: batches that are never trained on."""
+    """See `training.Task`. draw: the training batch of a step. validation: batches that are never trained on.
+
+    half_size_steps: so many first steps see pictures of half the size, four of which cost what one costs later.
+    """
 
     def __init__(
-        self, model: nn.Module, draw: Callable[[int], RoomBatch], validation: Sequence[RoomBatch], *, seed: int
+        self,
+        model: nn.Module,
+        draw: Callable[[int], RoomBatch],
+        validation: Sequence[RoomBatch],
+        *,
+        seed: int,
+        half_size_steps: int = 0,
     ) -> None:
         self.model, self._draw, self._validation, self._seed = model, draw, validation, seed
+        self._half_size_steps = half_size_steps
 
     def loss(self, model: nn.Module, step: int) -> Mapping[str, Tensor]:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         device = next(model.parameters()).device
         with torch.autocast(device.type, enabled=False):  # rooms are rendered in float32
-            batch = augment(self._draw(step), generator).to(device)
+            rooms = self._draw(step)
+            batch = augment(at_half_size(rooms) if step < self._half_size_steps else rooms, generator).to(device)
             truth = front_end_targets(batch, generator)
         output = model(_picture(batch))
         with torch.autocast(device.type, enabled=False):

@@ -18,7 +18,8 @@ class _Tree(BaseModel):
 class FrontEndNetworkSettings(_Tree):
     widths: tuple[int, int, int, int, int] = Field((24, 48, 96, 192, 256), description="Channels at strides 2 to 32.")
     blocks: tuple[int, int, int, int] = Field((2, 2, 3, 2), description="Residual blocks at strides 4 to 32.")
-    decoder_width: int = Field(64, ge=8, description="Channels of the way back to stride 2.")
+    decoder_width: int = Field(64, ge=8, description="Channels of the way back to stride 4.")
+    finest_width: int = Field(32, ge=8, description="Channels at stride 2.")
     attention_layers: int = Field(2, ge=0, description="Attention layers at stride 32.")
 
 
@@ -34,6 +35,7 @@ class PlanSettings(_Tree):
 
 class RoomSettings(_Tree):
     size_px: tuple[int, int] = Field((256, 192), description="Width and height of the rendered pictures.")
+    half_size_steps: int = Field(0, ge=0, description="First steps that see the pictures at half this size.")
     batch: int = Field(16, ge=1, description="Rooms per step, where they are rendered as they are needed.")
     validation_batches: int = Field(8, ge=1, description="Batches that are never trained on.")
 

@@ -19,6 +19,8 @@ from ..depth import Depth
 from ..frontend.given import GivenDepth
 from ..frontend.known_size import at_known_sizes, measure_height
 from ..frontend.protocols import KnownSize, KnownView
+from ..frontend.room_planes import FIRST_SMOOTH, height_above
+from ..frontend.surfels import find_surfels
 from ..instances import Instance, Instances
 from ..layout.room_shell import fit_room
 from ..room import RoomPlane
@@ -49,8 +51,10 @@ class DepthDisturbance:
 class DepthTrial:
     """Errors of one room. Lengths are relative to the disturbed scale, so that a wrong scale is one number, `scale`.
 
-    height_m: of the camera. floor_m: mean height of the truly visible floor in the estimated world. walls: per true
-    wall that was found, (angle of the normal in degrees, distance of its middle in m). walls_true, walls_found: counts.
+    height_m: of the camera. floor_m: mean height of the truly visible floor in the estimated world. floor_known_m:
+    error of the camera's height where gravity and the floor's pixels are told, so that depth alone is to blame. walls:
+    per true wall that was found, (angle of the normal in degrees, distance of its middle in m). walls_true,
+    walls_found: counts.
     flying_found: share of planted flying pixels that are invalid, None without any. true_lost: share of the other valid
     pixels that are. known_size: scale error left after one object's true height was told, None without such an object.
     """
@@ -60,6 +64,7 @@ class DepthTrial:
     gravity_deg: float
     height_m: float
     floor_m: float
+    floor_known_m: float
     walls: tuple[tuple[float, float], ...]
     walls_true: int
     walls_found: int
@@ -84,7 +89,7 @@ def run_trial(scene: TrueScene, disturbance: DepthDisturbance, *, seed: int) -> 
         found = estimator.estimate(scene.photo, instances, KnownView(camera=bare, pose_known=False))
     scale = disturbance.depth.scale_bias
     up = found.camera.up_cam
-    height_m = float(found.camera.centre_world[1]) / scale
+    height_m, true_height_m = float(found.camera.centre_world[1]) / scale, float(truth.camera.centre_world[1])
     on_floor = truth.valid & (scene.label_map == 0) & (np.abs(truth.points_world()[..., 1]) < _FLOOR_M)
     floor_cam = truth.points_cam()[on_floor]
     walls, walls_true, walls_found = _wall_errors(scene, found, instances, scale)
@@ -93,8 +98,10 @@ def run_trial(scene: TrueScene, disturbance: DepthDisturbance, *, seed: int) -> 
         room=scene.name,
         disturbance=disturbance.name,
         gravity_deg=math.degrees(math.acos(min(1.0, float(up @ truth.camera.up_cam)))),
-        height_m=height_m - float(truth.camera.centre_world[1]),
+        height_m=height_m - true_height_m,
         floor_m=float((floor_cam @ up).mean() + height_m) if len(floor_cam) else math.nan,
+        floor_known_m=_height_of_known_floor(depth, on_floor, truth.camera) / scale
+        - float(truth.camera.centre_world[1]),
         walls=walls,
         walls_true=walls_true,
         walls_found=walls_found,
@@ -103,6 +110,13 @@ def run_trial(scene: TrueScene, disturbance: DepthDisturbance, *, seed: int) -> 
         scale=scale - 1,
         known_size=_after_known_size(scene, found, instances, truth),
     )
+
+
+def _height_of_known_floor(depth: Depth, on_floor: Bool[np.ndarray, "H W"], camera: Camera) -> float:
+    """The camera's height by the best linear unbiased estimate from the depth of the true floor, true gravity given."""
+    surfels = find_surfels(depth, depth.valid & on_floor)
+    every = np.ones(len(surfels), dtype=bool)
+    return height_above(surfels, every, camera.up_cam, FIRST_SMOOTH, camera.size_px)[0] if len(surfels) else math.nan
 
 
 def _instances(scene: TrueScene, disturbance: DepthDisturbance) -> Instances | None:

@@ -18,7 +18,7 @@ from pixal3d_scene.frames import world_from_level_camera
 from pixal3d_scene.frontend.gravity import Stance, find_stance, height_above_floor
 from pixal3d_scene.frontend.surfels import Surfels, find_surfels
 from pixal3d_scene.frontend.vanishing import Turn
-from pixal3d_scene.frontend.view import pose_from_up
+from pixal3d_scene.frontend.view import EstimatedUp, pose_from_up
 
 NOTHING_SEEN = Turn(
     pitch_rad=math.radians(10), roll_rad=0.0, yaw_rad=0.0, focal_px=300.0, pitch_sigma_rad=math.radians(10),
@@ -200,3 +200,18 @@ def test_with_a_wrong_focal_length_the_floor_is_still_level(factor: float) -> No
     floor = (scene.instances.label_map == 0) & (np.abs(scene.depth.points_world()[..., 1]) < 1e-3)
     heights_m = depth.points_cam()[floor] @ stance.up_cam + stance.height_m
     assert np.abs(heights_m).max() < 0.05
+
+
+def test_a_network_tells_where_nothing_else_does_and_a_floor_overrules_it() -> None:
+    depth = sharp_scene().depth
+    off_by_5_deg = Rotation.from_rotvec([math.radians(3), 0, math.radians(4)]).apply(SHARP.up_cam)
+    estimated = EstimatedUp(up_cam=off_by_5_deg, sigma_rad=math.radians(2))
+    blind = find_stance(
+        find_surfels(depth, np.zeros_like(depth.valid)), NOTHING_SEEN, size_px=SHARP.size_px, estimated=estimated
+    )
+    assert blind.up_cam @ off_by_5_deg > math.cos(math.radians(1.5))  # lines that guess move it a little
+    assert blind.told_by[0] == "network"
+    assert math.degrees(blind.sigma_rad) == pytest.approx(2 * math.sqrt(2), rel=0.35)
+    surfels = find_surfels(depth, depth.valid & (sharp_scene().instances.label_map == 0))
+    seeing = find_stance(surfels, NOTHING_SEEN, size_px=SHARP.size_px, estimated=estimated)
+    assert off_deg(seeing, SHARP) < 0.3

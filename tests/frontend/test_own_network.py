@@ -106,8 +106,8 @@ def test_every_photo_fits_the_network_without_being_stretched(size_px: tuple[int
     assert fit.inner_px[0] / fit.inner_px[1] == pytest.approx(size_px[0] / size_px[1], rel=0.02)
     for inner, outer, before in zip(fit.inner_px, fit.outer_px, (fit.left_px, fit.top_px), strict=True):
         assert outer % 32 == 0
-        assert inner % 2 == before % 2 == 0
-        assert abs(before - (outer - inner - before)) <= 2
+        assert inner % 4 == before % 4 == 0
+        assert abs(before - (outer - inner - before)) <= 4
 
 
 def test_one_pass_serves_both_parts(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,24 @@
+"""Weights that were trained by this project and are part of the package: a name in, a file or folder out.
+
+Each has a card (NAME.md) beside it: data, steps, machine, figures, licence.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import BackendMissing
+
+FOLDER = Path(__file__).parent / "own"
+FRONT_END = "front_end.safetensors"
+
+
+def own_weights(name: str) -> Path:
+    """A file or folder of the package; raises BackendMissing where this installation lacks it."""
+    path = FOLDER / name
+    if not path.exists():
+        raise BackendMissing(
+            f"The package's own weights {name} are not in this installation ({FOLDER}); install it again, or train "
+            "them with `pixal3d-scene train` (docs/training-data.md)."
+        )
+    return path
