@@ -29,6 +29,7 @@ from ..autoencoder.official import AUTOENCODERS
 from ..autoencoder.structure import StructureDecoder
 from ..conditioning.image_features import ImageEncoder
 from ..conditioning.naf import Naf
+from ..conditioning.view_encoder import ViewEncoder
 from ..errors import InputError
 from ..weights.location import WeightsFolder, own_cache
 from ..weights.transformers_folder import load_transformers
@@ -38,7 +39,7 @@ from .pipeline_file import Checkpoint
 
 _log = logging.getLogger(__name__)
 
-NETWORKS: dict[str, type[nn.Module]] = {**FLOW_CLASSES, **AUTOENCODERS, "NAF": Naf}
+NETWORKS: dict[str, type[nn.Module]] = {**FLOW_CLASSES, **AUTOENCODERS, "NAF": Naf, "ViewEncoder": ViewEncoder}
 _TOLERATED = "rope_phases"
 _STORED = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _MOST_NAMES = 4  # in an error message
