@@ -287,19 +287,28 @@ def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
 
 @app.command()
 def train(
-    settings: Annotated[str, typer.Argument(help="front-end, front-end-smoke, or a TOML file.", show_default=False)],
-    rooms: Annotated[Path, typer.Argument(help="Pack of models, or folder of rendered rooms.", show_default=False)],
+    settings: Annotated[
+        str,
+        typer.Argument(
+            help="front-end, objects-structure, objects-voxels, objects-flows, or a TOML file.", show_default=False
+        ),
+    ],
+    data: Annotated[Path, typer.Argument(help="Pack of models, or folder of rooms or objects.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of checkpoints, curves and weights.")],
     minutes: Annotated[float | None, typer.Option(help="Stop after this time, all sessions together.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    autoencoders: Annotated[
+        Path | None,
+        typer.Option("--from", help="OUT of the runs objects-structure and objects-voxels, if another folder."),
+    ] = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Train the front-end network; the same command goes on where it was interrupted (docs/training-data.md)."""
+    """Train networks of the package; the same command goes on where it was interrupted (docs/training-data.md)."""
     with exit_codes(verbose):
         from pipelines.train import train as run_training
 
-        done = run_training(settings, rooms, out, device=device, minutes=minutes)
+        done = run_training(settings, data, out, device=device, minutes=minutes, autoencoders=autoencoders)
         if as_json:
             print_json(done)
             return

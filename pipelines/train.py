@@ -1,4 +1,4 @@
-"""Train a network of the package: settings and rooms in; weights, checkpoints and curves out.
+"""Train a network of the package: settings and rooms or objects in; weights, checkpoints and curves out.
 
 On several GPUs: `torchrun --nproc-per-node N -m pipelines.train front-end ROOMS OUT cuda`.
 """
@@ -18,41 +18,69 @@ if TYPE_CHECKING:
     import torch
 
     from pixal3d_scene.learning.room_batch import RoomBatch
+    from pixal3d_scene.learning.training import TrainingPlan
 
 WEIGHTS_FILE = "front_end.safetensors"
 _MOST_PROCESSES = 64
 
 
-def train(name: str, rooms: Path, out: Path, *, device: str = "auto", minutes: float | None = None) -> dict[str, Any]:
-    """Train the front-end network by the settings `name` (installed, or a TOML file); an interrupted run goes on.
+def train(
+    name: str,
+    data: Path,
+    out: Path,
+    *,
+    device: str = "auto",
+    minutes: float | None = None,
+    autoencoders: Path | None = None,
+) -> dict[str, Any]:
+    """Train what the settings `name` (installed, or a TOML file) describe; an interrupted run goes on.
 
-    rooms: a pack of models (`pipelines.pack_models`), rendered as they are needed, or a folder of rendered rooms
-    (`pipelines.render_rooms`, both splits). minutes: instead of the settings' own limit. Returns the last validation,
-    and where the weights are. Raises InputError where settings, rooms or an earlier checkpoint do not fit.
+    data: for the front-end network a pack of models (`pipelines.pack_models`), rendered as they are needed, or a folder
+    of rendered rooms (`pipelines.render_rooms`, both splits); for the object networks a folder of objects
+    (`pipelines.render_objects`, both splits). minutes: instead of the settings' own limit. autoencoders: OUT of an
+    earlier run, where flows are not trained into the same folder. Returns the last validation, and where the weights
+    are. Raises InputError where settings, data or an earlier checkpoint do not fit.
     """
     settings = read_training_settings(name)
-    if not rooms.exists():
-        raise InputError(f"{rooms} does not exist; give a pack of models or a folder of rooms (docs/training-data.md).")
+    if not data.exists():
+        raise InputError(
+            f"{data} does not exist; give a pack of models, or a folder of rooms or objects (docs/training-data.md)."
+        )
     import torch
 
-    from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork
-    from pixal3d_scene.frontend.front_end_weights import write_front_end
-    from pixal3d_scene.learning.front_end_task import FrontEndTask
-    from pixal3d_scene.learning.training import TrainingPlan, averaged_weights, train
-    from pixal3d_scene.learning.vocabulary import LABELS
+    from pixal3d_scene.learning.training import TrainingPlan
     from pixal3d_scene.weights.device import choose_device
 
     where = choose_device(_own_device(device))
-    plan = settings.plan.model_dump() | ({} if minutes is None else {"minutes": minutes})
-    torch.manual_seed(settings.plan.seed)
+    plan = TrainingPlan(**settings.plan.model_dump() | ({} if minutes is None else {"minutes": minutes}))
+    torch.manual_seed(plan.seed)
+    if settings.kind == "front_end":
+        return _train_front_end(settings, plan, data, out, where)
+    from pipelines.train_objects import ObjectRun, train_objects
+
+    rank = int(os.environ.get("RANK", "0"))
+    return train_objects(
+        ObjectRun(settings=settings, data=data, out=out, device=where, plan=plan, autoencoders=autoencoders, rank=rank)
+    )
+
+
+def _train_front_end(
+    settings: TrainingSettings, plan: TrainingPlan, rooms: Path, out: Path, device: torch.device
+) -> dict[str, Any]:
+    from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork
+    from pixal3d_scene.frontend.front_end_weights import write_front_end
+    from pixal3d_scene.learning.front_end_task import FrontEndTask
+    from pixal3d_scene.learning.training import averaged_weights, train
+    from pixal3d_scene.learning.vocabulary import LABELS
+
     network = FrontEndNetwork(
         FrontEndConfig(labels=LABELS, side_px=max(settings.rooms.size_px), **settings.network.model_dump())
     )
-    draw, validation = _rooms(settings, rooms, where)
+    draw, validation = _rooms(settings, rooms, device)
     task = FrontEndTask(
-        network, draw, validation, seed=settings.plan.seed, half_size_steps=settings.rooms.half_size_steps
+        network, draw, validation, seed=plan.seed, half_size_steps=settings.rooms.half_size_steps
     )
-    figures = train(task, TrainingPlan(**plan), out, device=where)
+    figures = train(task, plan, out, device=device)
     if figures:  # the first of several processes
         network.cpu().load_state_dict(averaged_weights(out))
         write_front_end(network, out / WEIGHTS_FILE)

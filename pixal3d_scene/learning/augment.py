@@ -18,7 +18,7 @@ def augment(batch: RoomBatch, generator: torch.Generator) -> RoomBatch:
     The objects' own truth (`objects`) is left as it is: it belongs to the batch that was not mirrored.
     """
     mirrored = _mirrored(batch) if bool(torch.rand((), generator=generator) < 0.5) else batch
-    return replace(mirrored, rgb=_recoloured(mirrored.rgb, generator))
+    return replace(mirrored, rgb=recoloured(mirrored.rgb, generator))
 
 
 def at_half_size(batch: RoomBatch) -> RoomBatch:
@@ -54,7 +54,7 @@ def _mirrored(batch: RoomBatch) -> RoomBatch:
     )
 
 
-def _recoloured(rgb: UInt8[Tensor, "B 3 H W"], generator: torch.Generator) -> UInt8[Tensor, "B 3 H W"]:
+def recoloured(rgb: UInt8[Tensor, "B 3 H W"], generator: torch.Generator) -> UInt8[Tensor, "B 3 H W"]:
     """Exposure, contrast, white balance, saturation, blur and noise, each picture its own."""
     count = len(rgb)
 

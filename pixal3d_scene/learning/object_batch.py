@@ -82,8 +82,8 @@ class ObjectBatch:
 
 
 def object_region(
-    labels: Int64[Tensor, "S S"], z_m: Float32[Tensor, "S S"], number: int, in_photo: Bool[Tensor, "S S"]
-) -> UInt8[Tensor, "S S"]:
+    labels: Int64[Tensor, "H W"], z_m: Float32[Tensor, "H W"], number: int, in_photo: Bool[Tensor, "H W"]
+) -> UInt8[Tensor, "H W"]:
     """The region of object `number` in its crop, from a label map and depth alone.
 
     labels: instance ids (0: the room itself). in_photo: pixels that the photo shows. HIDDEN is what lies outside the

@@ -51,7 +51,9 @@ def occupancy(batch: ObjectBatch) -> Float[Tensor, "B 1 n n n"]:
     return volume[:, None]
 
 
-def view_pictures(batch: ObjectBatch, camera_distance_obj: Float[Tensor, "B"] | None = None) -> Float[Tensor, "B 7 S S"]:
+def view_pictures(
+    batch: ObjectBatch, camera_distance_obj: Float[Tensor, "B"] | None = None
+) -> Float[Tensor, "B 7 S S"]:
     """Pictures for the view encoder. camera_distance_obj: where another distance than the true one is believed in."""
     distance = batch.camera_distance_obj if camera_distance_obj is None else camera_distance_obj
     return view_picture(batch.picture, batch.region, batch.z_m, distance)

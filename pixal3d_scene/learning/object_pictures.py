@@ -63,7 +63,7 @@ def crop_pictures(
     in_photo = _in_photo(seen, K, stacked(R_cropcam_from_cam, device), size_px)
     regions = [object_region(ids[v], visible.z_m[v], number, in_photo[v]) for v, number in enumerate(numbers)]
     region = torch.stack(regions)
-    points, flat = visible_points(triangles, visible, eye)
+    points, flat = visible_points(triangles, visible, eye.expand(len(K), 3))
     corner = dimmed_corners(points, flat, visible.z_m, K[:, 0, 0])
     shaded = _grown(region == OBJECT, _SHADED_PX)
     fine, fine_focal_px = visible, K[:, 0, 0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import InputError
 
@@ -40,12 +41,75 @@ class RoomSettings(_Tree):
     validation_batches: int = Field(8, ge=1, description="Batches that are never trained on.")
 
 
-class TrainingSettings(_Tree):
-    """All settings of a training run of the front-end network."""
+class ObjectSettings(_Tree):
+    batch: int = Field(8, ge=1, description="Objects per step.")
+    validation_objects: int = Field(64, ge=1, description="Objects that are never trained on.")
 
+
+class StructureSettings(_Tree):
+    channels: tuple[int, int, int] = Field((64, 32, 8), description="At 8, 16 and 32 cells an edge.")
+    res_blocks: int = Field(0, ge=0, description="Per level.")
+    middle_blocks: int = Field(2, ge=0, description="More of them at 8 cells.")
+    latent_channels: int = Field(8, ge=1, description="Of the structure latent.")
+
+
+class VoxelSettings(_Tree):
+    shape_channels: tuple[int, int, int] = Field((96, 32, 16), description="At 16, 32 and 64 voxels an edge.")
+    shape_blocks: tuple[int, int, int] = Field((2, 0, 0), description="ConvNeXt blocks per level.")
+    shape_latent: int = Field(16, ge=1, description="Channels of the shape latent.")
+    material_channels: tuple[int, int, int] = Field((48, 16, 8), description="As shape_channels.")
+    material_blocks: tuple[int, int, int] = Field((1, 0, 0), description="As shape_blocks.")
+    material_latent: int = Field(8, ge=1, description="Channels of the material latent.")
+    mlp_ratio: float = Field(2.0, gt=0, description="Of the ConvNeXt blocks.")
+
+
+class FlowSize(_Tree):
+    width: int = Field(128, ge=12, description="Channels of a token.")
+    blocks: int = Field(6, ge=1, description="Transformer blocks.")
+    heads: int = Field(2, ge=1, description="Attention heads.")
+
+
+class ViewEncoderSettings(_Tree):
+    widths: tuple[int, int, int, int] = Field((24, 48, 96, 128), description="Channels at strides 2 to 16.")
+    blocks: tuple[int, int, int] = Field((1, 1, 1), description="Residual blocks at strides 4 to 16.")
+    attention_layers: int = Field(2, ge=0, description="At stride 16.")
+    channels: int = Field(96, ge=8, description="Of the coarse map and the global tokens.")
+    fine_channels: int = Field(24, ge=8, description="Learned ones of the fine map.")
+
+
+class FlowSettings(_Tree):
+    structure: FlowSize = FlowSize()
+    shape: FlowSize = FlowSize()
+    texture: FlowSize = FlowSize(blocks=4)
+    mlp_ratio: float = Field(3.0, gt=0, description="Of all flows.")
+    view: ViewEncoderSettings = ViewEncoderSettings()
+    conditioning: Literal["projection", "cross_attention"] = Field(
+        "projection",
+        description="How the picture reaches the tokens: where each projects to, or by attention alone.",
+    )
+    exact_camera: bool = Field(True, description="Each object's own crop camera; false: one mean camera for all.")
+    guidance_strength: float = Field(2.0, ge=0, description="Of structure and shape, written with the pipeline.")
+
+
+class TrainingSettings(_Tree):
+    """All settings of a training run. kind: what is trained; only the sections of that kind may be given."""
+
+    kind: Literal["front_end", "structure", "voxels", "flows"] = "front_end"
     network: FrontEndNetworkSettings = FrontEndNetworkSettings()
     plan: PlanSettings = PlanSettings()
     rooms: RoomSettings = RoomSettings()
+    objects: ObjectSettings = ObjectSettings()
+    structure: StructureSettings = StructureSettings()
+    voxels: VoxelSettings = VoxelSettings()
+    flows: FlowSettings = FlowSettings()
+
+    @model_validator(mode="after")
+    def _only_its_own_sections(self) -> TrainingSettings:
+        own = {"front_end": {"network", "rooms"}}.get(self.kind, {"objects", self.kind})
+        foreign = sorted(self.model_fields_set - own - {"kind", "plan"})
+        if foreign:
+            raise ValueError(f"kind {self.kind!r} has no section {', '.join(foreign)}")
+        return self
 
 
 def training_names() -> tuple[str, ...]:
@@ -71,5 +135,5 @@ def read_training_settings(name_or_path: str) -> TrainingSettings:
         raise InputError(f"{name_or_path} is not valid TOML: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part) for part in first["loc"]) or "kind"
         raise InputError(f"The training setting {key!r} in {name_or_path} is not usable: {first['msg']}.") from error

@@ -16,6 +16,7 @@ from importlib import import_module, metadata
 import torch
 from torch import nn
 
+from .table_convolution import WIDEST, convolve_table
 from .tensor import Backend, SparseTensor
 from .torch_convolution import convolve_torch
 
@@ -29,6 +30,8 @@ def submanifold_conv3d(x: SparseTensor, weight: torch.Tensor, bias: torch.Tensor
         from .spconv_convolution import convolve_spconv
 
         return x.with_feats(convolve_spconv(x, weight, bias))
+    if x.voxels.backend is None and x.feats.device.type == "cpu" and min(weight.shape[0], weight.shape[4]) <= WIDEST:
+        return x.with_feats(convolve_table(x, weight, bias))
     return x.with_feats(convolve_torch(x, weight, bias))
 
 
