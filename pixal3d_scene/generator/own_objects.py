@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OBJECTS = "objects"  # their folder in the package
 # How much more than the crop is looked at to judge a mesh: the cube is wider, and its near side wider still.
-_WIDENED = 2
+_WIDENED = 2.0
 _WORTH_A_REMARK = 0.05
 
 
@@ -84,7 +84,7 @@ class OwnObjects:
         from .own_solid import closed_solid
         from .own_view import network_view, object_pixels
 
-        pixels = object_pixels(volume, size_px=_WIDENED * networks.picture_px, widened=_WIDENED)
+        pixels = object_pixels(volume, size_px=int(_WIDENED * networks.picture_px), widened=_WIDENED)
         refuse_hopeless(volume, pixels)
         view = network_view(volume, picture_px=networks.picture_px, cube_over_crop=self._pipeline.cube_over_crop)
         distance = view.camera_distance_obj

@@ -19,11 +19,11 @@ from ..mesh.surface import solid_surface
 
 _NODES_PER_VOXEL = 2
 _MARGIN_NODES = 4  # a vertex may leave its voxel by half of one, and a plate has a thickness
-# In voxels. Holes up to twice `_HOLE` in radius are closed where they lead into something wider than that.
-_HOLE = 1.0
+# In voxels. Holes up to this radius are closed where they lead into something twice as wide.
+_HOLE = 1.25
 _HALF_PLATE = 0.4
 # The corner of a box is this much farther from its core than its sides are.
-_CORNER = 0.8
+_CORNER = 0.95
 _REACH = 2.0  # distances are cut off here
 _SUBDIVISIONS = 3  # of a triangle's sides, for points on it
 # A piece with less of the largest one's volume is a left-over.

@@ -95,9 +95,7 @@ def test_networks_in_each_others_place_are_refused(folder: Path) -> None:
     for suffix in (".json", ".safetensors"):
         shutil.copy(folder / f"shape_flow{suffix}", folder / f"material_flow{suffix}")
     write_object_pipeline(folder)
-    with pytest.raises(
-        InputError, match=r"the texture flow and its decoder do not fit each other \(6 and 5 ch"
-    ):
+    with pytest.raises(InputError, match=r"the texture flow and its decoder do not fit each other \(6 and 5 ch"):
         load_networks(read_own_pipeline(folder), steps=1, guidance=1.0)
 
 
