@@ -22,8 +22,8 @@ _MARGIN_NODES = 4  # a vertex may leave its voxel by half of one, and a plate ha
 # In voxels. Holes up to this radius are closed where they lead into something twice as wide.
 _HOLE = 1.25
 _HALF_PLATE = 0.4
-# The corner of a box is this much farther from its core than its sides are.
-_CORNER = 0.95
+# Nearer than this to something enclosed, the surface is its border and no sheet; corners are the farthest.
+_BORDERS = 0.95
 _REACH = 2.0  # distances are cut off here
 _SUBDIVISIONS = 3  # of a triangle's sides, for points on it
 # A piece with less of the largest one's volume is a left-over.
@@ -68,16 +68,16 @@ def closed_solid(grid: DualGrid) -> SolidField | None:
     distance, nearest = _distances(points, low_obj, spacing, shape, reach=_REACH * voxel)
 
     core = _enclosed(distance > _HOLE * voxel)
-    from_core = _distance_to(core, spacing)
-    inner = from_core <= _HOLE * voxel
+    inner = _distance_to(core, spacing) <= _HOLE * voxel
     plates = distance < _HALF_PLATE * voxel
     outer = _reached(~(inner | plates))
-    inner |= ~(outer | plates)  # corners that no ball from the core fills, and cavities
-    inside = _distance_to(inner, spacing) < _distance_to(outer, spacing)
+    inner |= ~(outer | plates)  # thin bodies, and corners that no ball from the core fills
+    from_inner = _distance_to(inner, spacing)
+    inside = from_inner < _distance_to(outer, spacing)
 
     at_points = np.rint((points - low_obj) / spacing).astype(np.int64)
-    borders_core = from_core[tuple(at_points.T)] <= (_HOLE + _CORNER) * voxel
-    half_plate = np.append(np.where(borders_core, 0.0, _HALF_PLATE * voxel), 0.0)[nearest]  # (nx, ny, nz)
+    is_border = from_inner[tuple(at_points.T)] <= _BORDERS * voxel
+    half_plate = np.append(np.where(is_border, 0.0, _HALF_PLATE * voxel), 0.0)[nearest]  # (nx, ny, nz)
     field = np.where(inside, distance, half_plate - distance).astype(np.float32)
     return without_crumbs(SolidField(field=field, low_obj=low_obj, spacing_obj=spacing))
 

@@ -59,7 +59,7 @@ def test_thin_parts_stay_and_get_a_thickness() -> None:
     truth = in_cube(chair(0, 0))
     got = solid_mesh(grid_of(truth))
     np.testing.assert_allclose(got.bounds, truth.bounds, atol=0.9 * VOXEL)
-    assert volume(got) == pytest.approx(volume(truth), rel=0.3)
+    assert volume(got) == pytest.approx(volume(truth), rel=0.1)
 
 
 def test_holes_in_something_thick_are_closed() -> None:
