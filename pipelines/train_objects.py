@@ -249,12 +249,12 @@ def _flows(run: ObjectRun, example: ObjectBatch) -> tuple[ObjectFlows, dict[str,
 
 def _pipeline_args(run: ObjectRun, trained: Path) -> dict[str, Any]:
     """As in a published file, and what the small networks need beyond it."""
-    from pixal3d_scene.learning.flow_task import STEPS
+    from pixal3d_scene.learning.flow_task import RESCALE_T, STEPS
     from pixal3d_scene.learning.object_flows import SIGMA_MIN
     from pixal3d_scene.learning.object_networks import VIEW_ENCODER
 
     def sampler(strength: float) -> dict[str, Any]:
-        params = {"steps": STEPS, "rescale_t": 3.0, "guidance_strength": strength}
+        params = {"steps": STEPS, "rescale_t": RESCALE_T, "guidance_strength": strength}
         return {"name": "FlowEulerGuidanceIntervalSampler", "args": {"sigma_min": SIGMA_MIN}, "params": params}
 
     spread = json.loads((trained / "voxels" / "normalisation.json").read_text())

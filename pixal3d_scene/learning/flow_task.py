@@ -16,7 +16,7 @@ from .object_inputs import occupancy, view_pictures
 from .object_latents import FrozenAutoencoders
 from .structure_task import occupancy_iou, pooled
 
-STEPS = 12
+STEPS, RESCALE_T = 12, 3.0  # of the sampler, here and in the pipeline that is written
 _VALIDATION_SEED = 1
 _SAMPLED_OBJECTS = 16
 
@@ -42,7 +42,9 @@ class FlowTask:
         self.model: nn.Module = model
         self._autoencoders, self._draw, self._validation, self._seed = autoencoders, draw, validation, seed
         self._one_camera = None if exact_camera else _mean_camera(validation)
-        self._sampler = FlowSampler(steps=STEPS, guidance_strength=guidance_strength, sigma_min=SIGMA_MIN)
+        self._sampler = FlowSampler(
+            steps=STEPS, rescale_t=RESCALE_T, guidance_strength=guidance_strength, sigma_min=SIGMA_MIN
+        )
 
     def loss(self, model: nn.Module, step: int) -> Mapping[str, Tensor]:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)

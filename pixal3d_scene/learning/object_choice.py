@@ -19,7 +19,7 @@ with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothi
 
 PHOTO_PX = (256, 192)
 _LEAST_PX, _LEAST_VISIBLE = 200, 0.35  # of the object's pixels in a picture of PHOTO_PX, and of what it would cover
-_MOST_AT_BORDER = 0.12  # of the outline's pixels: little is missing then
+_MOST_AT_BORDER = 0.12  # of the outline of the mask's box: little is missing then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

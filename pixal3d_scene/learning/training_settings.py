@@ -54,10 +54,12 @@ class StructureSettings(_Tree):
 
 
 class VoxelSettings(_Tree):
-    shape_channels: tuple[int, int, int] = Field((96, 32, 16), description="At 16, 32 and 64 voxels an edge.")
+    shape_channels: tuple[int, int, int] = Field(
+        (64, 32, 16), description="At 16, 32 and 64 voxels an edge; each divides 8 times the next."
+    )
     shape_blocks: tuple[int, int, int] = Field((2, 0, 0), description="ConvNeXt blocks per level.")
     shape_latent: int = Field(16, ge=1, description="Channels of the shape latent.")
-    material_channels: tuple[int, int, int] = Field((48, 16, 8), description="As shape_channels.")
+    material_channels: tuple[int, int, int] = Field((32, 16, 8), description="As shape_channels.")
     material_blocks: tuple[int, int, int] = Field((1, 0, 0), description="As shape_blocks.")
     material_latent: int = Field(8, ge=1, description="Channels of the material latent.")
     mlp_ratio: float = Field(2.0, gt=0, description="Of the ConvNeXt blocks.")
@@ -65,7 +67,7 @@ class VoxelSettings(_Tree):
 
 class FlowSize(_Tree):
     width: int = Field(128, ge=12, description="Channels of a token.")
-    blocks: int = Field(6, ge=1, description="Transformer blocks.")
+    blocks: int = Field(4, ge=1, description="Transformer blocks.")
     heads: int = Field(2, ge=1, description="Attention heads.")
 
 
@@ -80,7 +82,7 @@ class ViewEncoderSettings(_Tree):
 class FlowSettings(_Tree):
     structure: FlowSize = FlowSize()
     shape: FlowSize = FlowSize()
-    texture: FlowSize = FlowSize(blocks=4)
+    texture: FlowSize = FlowSize(blocks=2)
     mlp_ratio: float = Field(3.0, gt=0, description="Of all flows.")
     view: ViewEncoderSettings = ViewEncoderSettings()
     conditioning: Literal["projection", "cross_attention"] = Field(
