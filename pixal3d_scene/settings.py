@@ -133,10 +133,12 @@ class Pixal3DSettings(_Tree):
 
 class EmbeddedSettings(_Tree):
     weights: str | None = Field(
-        None, description="Folder that `train objects` wrote, for generator embedded; none for the package's own."
+        None, description="Folder `objects` that `train` wrote, for generator embedded; none for the package's own."
     )
-    steps: int = Field(8, ge=1, le=100, description="Sampling steps of each stage.")
-    guidance: float = Field(1.0, ge=0, description="Strength of the picture over what is usual; 1 is off.")
+    steps: int | None = Field(None, ge=1, le=100, description="Sampling steps of each stage; else the pipeline's own.")
+    guidance: float | None = Field(
+        None, ge=0, description="How strongly the picture decides, in each stage; 1 is off; else the pipeline's own."
+    )
 
 
 class GenerateSettings(_Tree):

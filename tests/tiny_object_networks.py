@@ -113,7 +113,8 @@ def write_object_pipeline(folder: Path, **changes: object) -> None:
 
 def object_pipeline_args() -> dict[str, Any]:
     stems = {role: stem for role, (stem, _, _) in OBJECT_NETWORKS.items()}
-    sampler = {"name": "FlowEulerGuidanceIntervalSampler", "args": {"sigma_min": 1e-5}, "params": {"rescale_t": 3.0}}
+    params = {"steps": 5, "rescale_t": 3.0, "guidance_strength": 1.5}
+    sampler = {"name": "FlowEulerGuidanceIntervalSampler", "args": {"sigma_min": 1e-5}, "params": params}
     return {
         "view_encoder": stems.pop("view_encoder"),
         "models": stems,

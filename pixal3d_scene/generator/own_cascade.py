@@ -66,8 +66,13 @@ class OwnNetworks:
         return self.resolution // _VOXELS_PER_TOKEN
 
 
-def load_networks(pipeline: OwnPipeline, *, steps: int, guidance: float) -> OwnNetworks:
-    """Raises InputError where a checkpoint does not fit its description, or the networks do not fit each other."""
+def load_networks(pipeline: OwnPipeline, *, steps: int | None = None, guidance: float | None = None) -> OwnNetworks:
+    """steps, guidance: of every stage, instead of the pipeline's own.
+
+    Raises InputError where a checkpoint does not fit its description, or the networks do not fit each other."""
+
+    changed = {"steps": steps, "guidance_strength": guidance}
+    overrides = {name: value for name, value in changed.items() if value is not None}
 
     def load(role: str, expected: type[_Network]) -> _Network:
         checkpoint = pipeline.checkpoints[role]
@@ -84,10 +89,7 @@ def load_networks(pipeline: OwnPipeline, *, steps: int, guidance: float) -> OwnN
         shape_decoder=load("shape_slat_decoder", ShapeDecoder),
         texture_flow=load("tex_slat_flow_model_1024", SparseFlow),
         texture_decoder=load("tex_slat_decoder", TextureDecoder),
-        samplers={
-            stage: FlowSampler.from_config(entry, steps=steps, guidance_strength=guidance)
-            for stage, entry in pipeline.samplers.items()
-        },
+        samplers={stage: FlowSampler.from_config(entry, **overrides) for stage, entry in pipeline.samplers.items()},
         shape_normalisation=pipeline.shape_normalisation,
         texture_normalisation=pipeline.texture_normalisation,
         picture_px=pipeline.picture_px,

@@ -42,7 +42,7 @@ class OwnObjects:
         folder = own_weights(OBJECTS) if chosen.weights is None else Path(chosen.weights).expanduser()
         if not folder.is_dir():
             raise BackendMissing(
-                f"The object networks {folder} are no folder; give the one that `pixal3d-scene train objects` wrote."
+                f"The object networks {folder} are no folder; give the one that `pixal3d-scene train` wrote."
             )
         self._settings = settings
         self._pipeline = read_own_pipeline(folder)

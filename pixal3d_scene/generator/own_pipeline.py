@@ -76,7 +76,7 @@ def read_own_pipeline(folder: Path) -> OwnPipeline:
     path = folder / "pipeline.json"
     if not path.is_file():
         raise BackendMissing(
-            f"There is no pipeline.json in {folder}; give the folder that `pixal3d-scene train objects` wrote."
+            f"There is no pipeline.json in {folder}; give the folder that `pixal3d-scene train` wrote."
         )
     stems = stems_of_roles(path, OWN_ROLES)
     args = read_json(path)["args"]

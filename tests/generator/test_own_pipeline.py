@@ -33,6 +33,8 @@ def test_everything_of_the_file_is_read(object_networks: Path) -> None:
     assert networks.token_grid == 16
     for sampler in networks.samplers.values():
         assert (sampler.steps, sampler.guidance_strength, sampler.rescale_t) == (3, 2.0, 3.0)
+    own = load_networks(pipeline).samplers["shape"]
+    assert (own.steps, own.guidance_strength) == (5, 1.5)
     stored = load_file(object_networks / "shape_flow.safetensors")
     for name, tensor in networks.shape_flow.state_dict().items():
         assert tensor.dtype == torch.float32
@@ -82,21 +84,21 @@ def test_a_tensor_too_few_or_too_many_is_refused(folder: Path) -> None:
     tensors = load_file(path)
     save_file({k: v for k, v in tensors.items() if k != "out_layer.bias"}, path)
     with pytest.raises(InputError, match=r"1 missing: out_layer\.bias"):
-        load_networks(read_own_pipeline(folder), steps=1, guidance=1.0)
+        load_networks(read_own_pipeline(folder), steps=1)
     save_file({**tensors, "more": torch.zeros(1)}, path)
     with pytest.raises(InputError, match="1 unexpected: more"):
-        load_networks(read_own_pipeline(folder), steps=1, guidance=1.0)
+        load_networks(read_own_pipeline(folder), steps=1)
 
 
 def test_networks_in_each_others_place_are_refused(folder: Path) -> None:
     write_object_pipeline(folder, view_encoder="structure_decoder")
     with pytest.raises(InputError, match="describes a StructureDecoder, which is no view_encoder"):
-        load_networks(read_own_pipeline(folder), steps=1, guidance=1.0)
+        load_networks(read_own_pipeline(folder), steps=1)
     for suffix in (".json", ".safetensors"):
         shutil.copy(folder / f"shape_flow{suffix}", folder / f"material_flow{suffix}")
     write_object_pipeline(folder)
     with pytest.raises(InputError, match=r"the texture flow and its decoder do not fit each other \(6 and 5 ch"):
-        load_networks(read_own_pipeline(folder), steps=1, guidance=1.0)
+        load_networks(read_own_pipeline(folder), steps=1)
 
 
 def test_the_digest_follows_the_content(folder: Path) -> None:
