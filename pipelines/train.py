@@ -77,9 +77,7 @@ def _train_front_end(
         FrontEndConfig(labels=LABELS, side_px=max(settings.rooms.size_px), **settings.network.model_dump())
     )
     draw, validation = _rooms(settings, rooms, device)
-    task = FrontEndTask(
-        network, draw, validation, seed=plan.seed, half_size_steps=settings.rooms.half_size_steps
-    )
+    task = FrontEndTask(network, draw, validation, seed=plan.seed, half_size_steps=settings.rooms.half_size_steps)
     figures = train(task, plan, out, device=device)
     if figures:  # the first of several processes
         network.cpu().load_state_dict(averaged_weights(out))

@@ -131,6 +131,7 @@ def test_the_photo_colours_what_it_shows_and_lights_the_rest(
     assert np.quantile(np.abs(colours - of_photo), 0.99) <= 12
 
 
+@pytest.mark.slow
 def test_what_stands_beside_the_mask_is_cut_off_and_told(
     object_networks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +162,7 @@ def turned(grid: DualGrid, axis: int) -> DualGrid:
     return mesh_to_dual_grid(mesh, resolution=grid.resolution).grid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_mirrored_object_is_refused(axis: int, object_networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, volume = one_stool()
@@ -192,6 +194,7 @@ def test_what_is_cut_or_has_no_depth_is_not_tried(object_networks: Path) -> None
     assert reasons == ["the photo's border cuts it", "only 0 of its pixels have a usable depth"]
 
 
+@pytest.mark.slow
 def test_noise_is_the_seeds_and_nothing_else_is_random(object_networks: Path) -> None:
     networks = load_networks(read_own_pipeline(object_networks), steps=2, guidance=1.0)
     guided = load_networks(read_own_pipeline(object_networks), steps=2, guidance=3.0)
