@@ -148,6 +148,12 @@ def _pixal3d(settings: Settings) -> ObjectGenerator:
     return Pixal3D(settings.generate.pixal3d, device=settings.device)
 
 
+def _embedded(settings: Settings) -> ObjectGenerator:
+    from .generator.own_objects import OwnObjects
+
+    return OwnObjects(settings.generate)
+
+
 def _boxes(settings: Settings) -> ObjectGenerator:
     from .generator.box import Boxes
 
@@ -179,7 +185,12 @@ DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {
     "depth_pro": _depth_pro,
 }
 COMPLETERS: dict[str, Callable[[Settings], Completer | None]] = {"none": _no_completer, "inpaint": _inpaint}
-GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {"lift": _lift, "box": _boxes, "pixal3d": _pixal3d}
+GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {
+    "lift": _lift,
+    "box": _boxes,
+    "pixal3d": _pixal3d,
+    "embedded": _embedded,
+}
 
 
 def load_models(

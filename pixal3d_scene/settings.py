@@ -131,11 +131,22 @@ class Pixal3DSettings(_Tree):
     max_faces: int = Field(100_000, ge=100, description="Meshes are simplified to this many triangles.")
 
 
+class EmbeddedSettings(_Tree):
+    weights: str | None = Field(
+        None, description="Folder `objects` that `train` wrote, for generator embedded; none for the package's own."
+    )
+    steps: int | None = Field(None, ge=1, le=100, description="Sampling steps of each stage; else the pipeline's own.")
+    guidance: float | None = Field(
+        None, ge=0, description="How strongly the picture decides, in each stage; 1 is off; else the pipeline's own."
+    )
+
+
 class GenerateSettings(_Tree):
-    generator: str = Field("lift", description="Name of the generator.")
+    generator: str = Field("lift", description="Name of the generator: lift, embedded, pixal3d or box.")
     voxels: int = Field(128, ge=16, le=512, description="Grid of the lift generator along the longest side.")
     max_faces: int = Field(20_000, ge=100, description="Meshes are simplified to this many triangles.")
     texture_px: int = Field(512, ge=64, description="Side of an object's texture.")
+    embedded: EmbeddedSettings = EmbeddedSettings()
     pixal3d: Pixal3DSettings = Pixal3DSettings()
 
 

@@ -43,10 +43,12 @@ def sample_structure(
     return sampler.sample(noise, conditional, unconditional, dense_std)
 
 
-def occupied_cells(decoder: StructureDecoder, latent: Float[Tensor, "1 C R R R"]) -> Int[Tensor, "N 3"]:
-    """Cells of the coarse grid that hold a part of the object, x slowest and z fastest."""
+def occupied_cells(
+    decoder: StructureDecoder, latent: Float[Tensor, "1 C R R R"], *, grid: int = COARSE_GRID
+) -> Int[Tensor, "N 3"]:
+    """Cells of the coarse grid (`grid` along an edge) that hold a part of the object, x slowest and z fastest."""
     logits = decoder(latent)  # (1, 1, 64, 64, 64) as published
-    return occupied_coords(logits, pool=logits.shape[-1] // COARSE_GRID)[:, 1:]
+    return occupied_coords(logits, pool=logits.shape[-1] // grid)[:, 1:]
 
 
 def sample_latents(

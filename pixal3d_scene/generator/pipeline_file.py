@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -89,28 +89,33 @@ def read_pipeline(folder: Path, *, multi_view: bool = False) -> PipelineFile:
     path = folder / ("pipeline_mv.json" if multi_view else "pipeline.json")
     if not path.is_file():
         raise BackendMissing(f"There is no {path.name} in {folder}; give the folder of a Pixal3D pipeline.")
-    stems, args = stems_of_roles(path), _read_json(path)["args"]
+    stems, args = stems_of_roles(path), read_json(path)["args"]
     views = args.get("stage_views")
     return PipelineFile(
         path=path,
         checkpoints=MappingProxyType({role: find_checkpoint(folder, stem) for role, stem in stems.items()}),
-        samplers=MappingProxyType({stage: args.get(key) or {} for stage, key in _SAMPLERS.items()}),
-        shape_normalisation=_normalisation(path, args, "shape_slat_normalization"),
-        texture_normalisation=_normalisation(path, args, "tex_slat_normalization"),
+        samplers=read_samplers(args),
+        shape_normalisation=read_normalisation(path, args, "shape_slat_normalization"),
+        texture_normalisation=read_normalisation(path, args, "tex_slat_normalization"),
         stage_views=None if views is None else _stage_views(path, views),
     )
 
 
-def stems_of_roles(path: Path) -> dict[str, str]:
+def stems_of_roles(path: Path, roles: Sequence[str] = ROLES) -> dict[str, str]:
     """The stem of every role, from a pipeline file; raises InputError where one is not named."""
-    args = _read_json(path).get("args")
+    args = read_json(path).get("args")
     models = args.get("models") if isinstance(args, dict) else None
     if not isinstance(models, dict):
-        raise InputError(f"{path} has no args.models; it must list a checkpoint per role ({', '.join(ROLES)}).")
-    missing = [role for role in ROLES if role not in models]
+        raise InputError(f"{path} has no args.models; it must list a checkpoint per role ({', '.join(roles)}).")
+    missing = [role for role in roles if role not in models]
     if missing:
         raise InputError(f"{path} names no checkpoint for {', '.join(missing)}; the pipeline is not complete.")
-    return {role: str(models[role]) for role in ROLES}
+    return {role: str(models[role]) for role in roles}
+
+
+def read_samplers(args: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The sampler entries of a pipeline file by "structure", "shape" and "texture"; empty where there is none."""
+    return MappingProxyType({stage: args.get(key) or {} for stage, key in _SAMPLERS.items()})
 
 
 def find_checkpoint(folder: Path, stem: str) -> Checkpoint:
@@ -173,7 +178,8 @@ def _beside(stem: Path, suffix: str) -> Path:
     return stem.with_name(stem.name + suffix)  # with_suffix would cut a stem at its last dot
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object that a file holds; raises InputError where it holds none."""
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -197,7 +203,8 @@ def _stage_views(path: Path, views: object) -> Mapping[str, tuple[int, int | Non
     return MappingProxyType(sizes)
 
 
-def _normalisation(path: Path, args: Mapping[str, Any], key: str) -> Normalisation:
+def read_normalisation(path: Path, args: Mapping[str, Any], key: str) -> Normalisation:
+    """Mean and std of a pipeline file; raises InputError where they are not usable."""
     try:
         mean, std = (tuple(float(x) for x in args[key][part]) for part in ("mean", "std"))
     except (KeyError, TypeError, ValueError) as error:
