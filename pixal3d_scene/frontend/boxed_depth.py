@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt
 
 from ..depth import Depth
 from ..instances import Instances
@@ -94,8 +94,6 @@ def _average(
     if inside.any():
         nearest = distance_transform_edt(~inside, return_distances=False, return_indices=True)
         ratio = ratio[tuple(nearest)]
-        weight = gaussian_filter(mask.astype(np.float64), blurred_px)
-        ratio = gaussian_filter(np.where(mask, ratio, 0.0), blurred_px) / np.maximum(weight, 1e-9)
     else:
         ratio = np.ones_like(ratio)
     z_m[window] = np.where(mask, standing_m[window] * np.sqrt(ratio), z_m[window])
