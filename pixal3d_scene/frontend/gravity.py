@@ -36,6 +36,7 @@ _LINES_SURE_RAD = math.radians(4)
 _SWEEP_PITCH_DEG, _SWEEP_ROLL_DEG = np.arange(-40, 41, 2.5), np.arange(-10, 10.1, 2.5)
 _FITS_RAD = math.radians(6)  # between a piece's normal and a direction of the room
 _LENS_RAD = math.radians(0.3)  # a focal length that is a little wrong bends walls and ceiling against the floor
+_LEAST_VARIANCE = 1e-8
 _OUTLIER = 3.0  # standard deviations beyond which evidence loses its weight
 _ROUNDS, _SETTLED_RAD = 6, 1e-4
 
@@ -188,12 +189,21 @@ def _plane_evidence(
     normal = m / length
     if plane.kind == "walls":
         # normal . up = 0, with the variance of the normal along up
-        variance = up @ covariance @ up / length**2 + _LENS_RAD**2
+        variance = max(float(up @ covariance @ up), 0.0) / length**2 + _LENS_RAD**2
         return _Evidence(kind=plane.kind, rows=normal[None], values=np.zeros(1), covariance=np.array([[variance]]))
     across = np.linalg.svd(normal[None])[2][1:]  # two directions in the plane: both are level
     return _Evidence(
-        kind=plane.kind, rows=across, values=np.zeros(2), covariance=across @ covariance @ across.T / length**2
+        kind=plane.kind,
+        rows=across,
+        values=np.zeros(2),
+        covariance=_positive(across @ covariance @ across.T / length**2),
     )
+
+
+def _positive(covariance: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "k k"]:
+    """The same with all variances above zero: of pieces that lie in a line, rounding leaves some below it."""
+    values, axes = np.linalg.eigh((covariance + covariance.T) / 2)
+    return np.asarray(axes * np.maximum(values, _LEAST_VARIANCE) @ axes.T)
 
 
 def _fuse(
