@@ -28,6 +28,7 @@ _MOST_WALLS = 4
 _WALL_STARTS = 120
 _SAME_PLANE, _SAME_COS = 0.05, math.cos(math.radians(20))  # share of the distance; between normals
 _REFITS = 3
+_OPEN_SHARE = 1e-10
 _REWEIGHTINGS, _BELONGS_SIGMAS = 8, 3.0
 _BELOW_PENALTY = 4.0  # nothing lies below a floor: a table top has the floor below it
 _HEIGHT_BINS = 500  # of 2 % of the median depth: heights to ten times that depth
@@ -144,7 +145,9 @@ def fit_plane(
     belongs = _belonging(points)
     points, pieces = points[belongs], pieces.where(belongs)
     weight = np.linalg.inv(_kernel(pieces, smooth, size_px))
-    covariance = np.linalg.inv(points.T @ weight @ points)
+    information = points.T @ weight @ points
+    # Pieces in a line leave a direction open: a covariance as good as infinite there, instead of none.
+    covariance = np.linalg.inv(information + _OPEN_SHARE * np.trace(information) * np.eye(len(information)))
     return -covariance @ (points.T @ weight @ np.ones(len(points))), covariance
 
 
