@@ -15,7 +15,7 @@ from PIL import Image
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.frontend.front_end_decode import find_instances
 from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork, FrontEndOutput
-from pixal3d_scene.learning.augment import augment
+from pixal3d_scene.learning.augment import at_half_size, augment
 from pixal3d_scene.learning.front_end_figures import front_end_figures, panoptic_quality
 from pixal3d_scene.learning.front_end_loss import front_end_loss
 from pixal3d_scene.learning.front_end_targets import NO_LABEL, FrontEndTargets, front_end_targets
@@ -67,6 +67,18 @@ def test_the_truth_as_output_costs_nothing_and_scores_full_marks() -> None:
     assert figures["pq"] > 0.9
 
 
+def test_half_the_size_shows_the_same_view() -> None:
+    batch = flat_rooms(2, seed=4)
+    half = at_half_size(batch)
+    assert half.size_px == (batch.size_px[0] // 2, batch.size_px[1] // 2)
+    rays = batch.rays_cam().unflatten(1, (-1, 2)).unflatten(3, (-1, 2)).mean(dim=(2, 4))  # of every four pixels
+    torch.testing.assert_close(half.rays_cam(), rays)
+    for name in ("z_m", "instance_ids", "shell_part", "label", "valid"):
+        assert torch.equal(getattr(half, name), getattr(batch, name)[:, ::2, ::2]), name
+    mean = batch.rgb.float().unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).mean(dim=(3, 5))
+    assert float((half.rgb.float() - mean).abs().max()) <= 0.5
+
+
 def test_targets_say_what_the_pixels_under_them_show() -> None:
     batch = flat_rooms(3, seed=2)
     truth = front_end_targets(batch)
@@ -75,7 +87,7 @@ def test_targets_say_what_the_pixels_under_them_show() -> None:
     torch.testing.assert_close(truth.log_depth.exp() * focal[:, None, None], batch.z_m[:, ::2, ::2])
     ids = batch.instance_ids[:, ::2, ::2]
     assert (truth.shell[ids > 0] == 0).all()
-    assert (truth.label[ids == 0] == NO_LABEL).all()
+    assert (truth.label[ids[:, ::2, ::2] == 0] == NO_LABEL).all()
     assert set(truth.shell[ids == 0].tolist()) == {FLOOR, WALL}
     for b in range(3):
         for number in ids[b].unique().tolist()[1:]:
