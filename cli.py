@@ -111,7 +111,9 @@ def run(
         list[str] | None, typer.Option(help="Height of an object, such as chair_01=0.9m.", rich_help_panel=_INPUT)
     ] = None,
     preset: Annotated[str, typer.Option(help="Which models.")] = "embedded",
-    segmenter: Annotated[str | None, typer.Option(help="regions, sam, sam2 or sam3.", show_default=False)] = None,
+    segmenter: Annotated[
+        str | None, typer.Option(help="front_end, regions, sam, sam2 or sam3.", show_default=False)
+    ] = None,
     quality: Annotated[Quality, typer.Option(help="Steps and resolution.")] = Quality.standard,
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", show_default=False)] = None,

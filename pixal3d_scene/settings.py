@@ -59,7 +59,10 @@ class SegmentSettings(_Tree):
     segmenter: str = Field("front_end", description="Name of the segmenter: front_end, regions, sam, sam2 or sam3.")
     max_objects: int | None = Field(None, ge=1, description="The most objects; else 12 by regions, 60 by networks.")
     min_area_share: float | None = Field(
-        None, gt=0, lt=1, description="Smaller ones are no objects; else 0.003 by regions, 0.0003 by networks."
+        None,
+        gt=0,
+        lt=1,
+        description="Smaller ones are no objects; else 0.001 by front_end, 0.003 by regions, 0.0003 by others.",
     )
     detector: Literal["grounding_dino", "owlv2", "none"] = Field(
         "grounding_dino", description="What finds boxes by words for sam and sam2."

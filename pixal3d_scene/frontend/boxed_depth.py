@@ -52,7 +52,7 @@ def with_room_in_box(
     # Where the network puts an object, and where its outline says that it stands, are about as uncertain.
     standing_m = shell_m.copy()
     feet = {item.mask_value: find_foot(instances.label_map, item.mask_value) for item in instances.items}
-    place_objects(standing_m, instances, feet, LevelView(depth.camera, box))
+    standing_notes = place_objects(standing_m, instances, feet, LevelView(depth.camera, box))
     for item in instances.items:
         _average(objects_m, standing_m, instances.mask(item.mask_value), depth.valid)
     objects_m = np.minimum(objects_m, shell_m)  # nothing is behind the floor, a wall or the ceiling
@@ -69,7 +69,7 @@ def with_room_in_box(
         depth,
         z_m=np.where(room, shell_m, objects_m).astype(np.float32),
         valid=depth.valid | room | (instances.label_map > 0),
-        notes=(*depth.notes, note),
+        notes=(*depth.notes, note, *standing_notes),
     )
 
 

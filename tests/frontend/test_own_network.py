@@ -12,7 +12,7 @@ from flat_rooms import FLOOR, WALL, flat_rooms
 from typer.testing import CliRunner
 
 from cli import app
-from pixal3d_scene.errors import BackendMissing
+from pixal3d_scene.errors import BackendMissing, StageFailed
 from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork, FrontEndOutput
 from pixal3d_scene.frontend.front_end_weights import write_front_end
 from pixal3d_scene.frontend.given_masks import instances_from_label_map
@@ -169,3 +169,23 @@ def test_as_a_user_runs_it(weights: Path, tmp_path: Path) -> None:
     # Random weights find something or nothing; both are told, and neither is a mistake of ours.
     assert "this is a bug" not in alone.output
     assert alone.exit_code == 0 or (alone.exit_code == 4 and "segment" in alone.output), alone.output
+
+
+def test_where_the_network_finds_nothing_others_look_and_it_is_told(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Others:
+        name, revision, uses_depth = "others", "1", False
+
+        def segment(self, photo: Photo, known: KnownView, depth: object) -> Instances:
+            return masks()
+
+    monkeypatch.setattr(OwnSegmenter, "propose", lambda self, photo: ())
+    network = OwnNetwork(str(weights))
+    found = OwnSegmenter(network, max_objects=9, min_area_share=0.001, otherwise=Others()).segment(
+        photo(), KnownView(), None
+    )
+    np.testing.assert_array_equal(found.label_map, masks().label_map)
+    assert any("finds no object" in note and "others" in note for note in found.notes)
+    with pytest.raises(StageFailed, match="no object was found"):
+        OwnSegmenter(network, max_objects=9, min_area_share=0.001).segment(photo(), KnownView(), None)
