@@ -104,8 +104,8 @@ def towards_usual_height(depth: Depth, *, usual_m: float, weight: float) -> Dept
     own_m = float(depth.camera.centre_world[1])
     factor = (usual_m / own_m) ** weight
     note = (
-        f"By the depth the camera is {own_m:.2f} m above the floor, usual is {usual_m:g} m; {own_m * factor:.2f} m is "
-        "taken and sets the size of everything; --camera-height sets it."
+        f"The camera's height is taken between {own_m:.2f} m, as just said, and the usual {usual_m:g} m: "
+        f"{own_m * factor:.2f} m sets the size of everything; --camera-height settles it."
     )
     return replace(scaled(depth, factor), notes=(*depth.notes, note))
 
