@@ -179,12 +179,21 @@ def _warnings(body: Body, support: Support, moved_m: float, left_m: float, gave_
         warnings.append(
             f"The mesh of {support.parent} has nothing under it: that it stands there is what the photo shows."
         )
-    warnings += [
-        f"Still {abs(g.left_m):.3f} m inside {g.touch.other}; neither may move further{cost[id(g)]}."
-        for g in gave_way
-        if g.touch.keeps == "apart"
+    return warnings + _still_inside(gave_way)
+
+
+def _still_inside(gave_way: Sequence[GaveWay]) -> list[str]:
+    """One sentence per other object, of the deepest place, however many places there are."""
+    places: dict[str, list[GaveWay]] = {}
+    for g in gave_way:
+        if g.touch.keeps == "apart":
+            places.setdefault(g.touch.other or "the room", []).append(g)
+    return [
+        f"Still {max(abs(g.left_m) for g in found):.3f} m inside {other}"
+        f"{f', at {len(found)} places' if len(found) > 1 else ''}; neither may move further "
+        f"(cost {sum(g.cost for g in found):.0f})."
+        for other, found in places.items()
     ]
-    return warnings
 
 
 def _contacts(support: Support, left_m: float, placed: Body, body: Body) -> tuple[Contact, ...]:

@@ -11,9 +11,10 @@ from rendered_scene import RenderedScene, box, camera_at, render, standing_box, 
 from pixal3d_scene.depth import Depth
 from pixal3d_scene.instances import Instances
 from pixal3d_scene.layout.depth_scale import fit_scale
+from pixal3d_scene.layout.joint import GaveWay, Touch
 from pixal3d_scene.layout.noise import DepthNoise
 from pixal3d_scene.layout.room_shell import fit_room
-from pixal3d_scene.layout.solve import solve_layout
+from pixal3d_scene.layout.solve import _still_inside, solve_layout
 from pixal3d_scene.scene_graph import Placement
 
 TABLE = standing_box((1.2, 0.7, 0.8), -0.8, -0.5)
@@ -148,3 +149,26 @@ def test_removing_an_object_leaves_the_others(scene: RenderedScene) -> None:
     for name, placement in place(fewer).items():
         before = all_of_them[name].T_world_from_node.as_matrix()
         np.testing.assert_array_equal(placement.T_world_from_node.as_matrix(), before)
+
+
+def test_what_stays_inside_another_is_said_once_with_its_deepest_place() -> None:
+    def left(other: str | None, left_m: float, cost: float, keeps: str = "apart") -> GaveWay:
+        at = np.zeros(3)
+        touch = Touch(
+            body="a",
+            other=other,
+            what="overlap",
+            keeps=keeps,
+            normal=np.array([0.0, 1.0, 0.0]),
+            points=(at, at),
+            value_m=left_m,
+        )
+        return GaveWay(touch=touch, left_m=left_m, cost=cost)
+
+    gave_way = [left("b", -0.01, 4.0), left("c", -0.002, 1.0), left("b", -0.03, 6.0), left(None, -0.02, 2.0)]
+    gave_way.append(left("b", 0.2, 9.0, "contact"))
+    assert _still_inside(gave_way) == [
+        "Still 0.030 m inside b, at 2 places; neither may move further (cost 10).",
+        "Still 0.002 m inside c; neither may move further (cost 1).",
+        "Still 0.020 m inside the room; neither may move further (cost 2).",
+    ]
