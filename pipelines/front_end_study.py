@@ -3,6 +3,7 @@
     python -m pipelines.front_end_study ROOMS               all harms, with noisy, true and no depth
     python -m pipelines.front_end_study --composed 2000-2020        rooms that the project composes instead
     python -m pipelines.front_end_study --rendered FILE ...         rooms of `pipelines.render_rooms` instead
+    python -m pipelines.front_end_study ROOMS --votes               the hygiene hears the package's own network too
 
 Prints the tables of docs/front-end.md, for the even and the odd rooms and for all. A harm is undone where the object
 comes out with an IoU of .5 (merges: both objects), .8 (fragments), or the extra mask does not come out at all.
@@ -14,14 +15,17 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt16
 
 from pixal3d_scene.depth import Depth
-from pixal3d_scene.errors import StageFailed
+from pixal3d_scene.errors import InputError, StageFailed
 from pixal3d_scene.frontend.hygiene import clean_masks
+from pixal3d_scene.frontend.object_votes import ObjectVotes
+from pixal3d_scene.frontend.own_network import OwnNetwork
 from pixal3d_scene.review.front_end_trials import HARMS, MaskTrial
 from pixal3d_scene.review.true_masks import (
     TrueMasks,
@@ -62,13 +66,18 @@ def main() -> None:
     parser.add_argument("--rendered", type=Path, nargs="*", default=[], help="Files of rendered rooms instead.")
     parser.add_argument("--only", nargs="*", choices=list(HARMS), help="Harms; all without.")
     parser.add_argument("--depth", nargs="*", choices=DEPTHS, default=list(DEPTHS))
+    parser.add_argument("--votes", action="store_true", help="With the votes of the package's own network.")
     parser.add_argument("--verbose", action="store_true", help="What was not undone.")
     arguments = parser.parse_args()
     rooms = list(_rooms(arguments.rooms, arguments.composed, arguments.rendered))
+    votes = [_votes(room) for room in rooms] if arguments.votes else [None] * len(rooms)
     for kind in arguments.depth:
         print(f"\nDepth: {kind}\n{_HEADER}", flush=True)
         for harm in arguments.only or HARMS:
-            tallies = [study(room, harm, kind, seed=k, verbose=arguments.verbose) for k, room in enumerate(rooms)]
+            tallies = [
+                study(room, harm, kind, seed=k, votes=votes[k], verbose=arguments.verbose)
+                for k, room in enumerate(rooms)
+            ]
             for name, chosen in (("even", tallies[::2]), ("odd", tallies[1::2]), ("all", tallies)):
                 print(_row(f"{harm}, {name}", sum(chosen, Tally())), flush=True)
 
@@ -83,7 +92,26 @@ def _rooms(folder: Path | None, seeds: str | None, files: list[Path]) -> Iterato
         yield from (read_true_masks(f) for f in sorted(folder.glob("room*")))
 
 
-def study(room: TrueMasks, harm: str, depth_kind: str, *, seed: int, verbose: bool = False) -> Tally:
+def _votes(room: TrueMasks) -> ObjectVotes:
+    if room.photo is None:
+        raise InputError(f"{room.name} is not rendered: there is nothing for a network to see.")
+    return _network().votes(room.photo)
+
+
+@cache
+def _network() -> OwnNetwork:
+    return OwnNetwork(None)
+
+
+def study(
+    room: TrueMasks,
+    harm: str,
+    depth_kind: str,
+    *,
+    seed: int,
+    votes: ObjectVotes | None = None,
+    verbose: bool = False,
+) -> Tally:
     """One room, one harm."""
     trial = HARMS[harm](room, np.random.default_rng([seed, list(HARMS).index(harm)]))
     depth: Depth | None = None
@@ -94,7 +122,7 @@ def study(room: TrueMasks, harm: str, depth_kind: str, *, seed: int, verbose: bo
     try:
         label_map = clean_masks(
             trial.proposals, size_px=size_px, depth=depth, source="trial", max_objects=_MAX_OBJECTS,
-            min_area_share=_MIN_AREA_SHARE,
+            min_area_share=_MIN_AREA_SHARE, votes=votes,
         ).label_map  # fmt: skip
     except StageFailed:
         label_map = np.zeros_like(room.label_map)

@@ -19,6 +19,7 @@ from pixal3d_scene.frontend.known_size import parse_known_size
 from pixal3d_scene.frontend.prompts import Prompt
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
 from pixal3d_scene.frontend.rectify import Rectification
+from pixal3d_scene.models import object_voter
 from pixal3d_scene.photo import Photo, reduce_photo
 from pixal3d_scene.settings import Settings
 
@@ -76,7 +77,8 @@ def read_given(files: GivenFiles, photo: Photo, settings: Settings) -> Given:
     prompts = read_prompts(files.prompts, photo.size_px)
     if files.masks is not None:
         read_masks(files.masks, photo.size_px)
-        segmenter = GivenMasks(files.masks, clean=files.clean_masks, rectification=rectification)
+        voter = object_voter(settings) if files.clean_masks else None
+        segmenter = GivenMasks(files.masks, clean=files.clean_masks, voter=voter, rectification=rectification)
     if files.depth is not None:
         read_depth(files.depth, Camera.from_fov(horizontal_fov_deg=60.0, size_px=photo.size_px))
         depth = GivenDepth(

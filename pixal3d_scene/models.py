@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .errors import BackendMissing, InputError
 from .frontend.completer import Completer
+from .frontend.object_votes import ObjectVoter
 from .frontend.prompts import Prompt
 from .frontend.protocols import DepthEstimator, Segmenter
 from .generator.protocol import ObjectGenerator
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _Factory = TypeVar("_Factory")
 
 _DEPTH_ANYTHING, _DEPTH_PRO = "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf", "apple/DepthPro-hf"
+
+
+OWN = "front_end"  # the package's own network, as segmenter and as depth estimator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ def _refuse_labels(settings: Settings) -> None:
 def _networks(settings: Settings) -> Segmenter:
     from .frontend.network_choice import network_segmenter
 
-    return network_segmenter(settings)
+    return network_segmenter(settings, object_voter(settings))
 
 
 def _prompted(settings: Settings, prompts: Sequence[Prompt]) -> Segmenter:
@@ -116,6 +120,13 @@ def _network_of(weights: str | None, modified_ns: int) -> OwnNetwork:
     return OwnNetwork(weights)
 
 
+def object_voter(settings: Settings) -> ObjectVoter | None:
+    """The package's own network, where the settings name it for masks or depth, to help the mask hygiene."""
+    if OWN not in (settings.segment.segmenter, settings.depth.estimator):
+        return None
+    return _own_network(settings)
+
+
 def _own_segmenter(settings: Settings) -> Segmenter:
     from .frontend.own_network import OwnSegmenter
 
@@ -173,14 +184,14 @@ def _no_completer(settings: Settings) -> None:
 
 SEGMENTERS: dict[str, Callable[[Settings], Segmenter]] = {
     "regions": _regions,
-    "front_end": _own_segmenter,
+    OWN: _own_segmenter,
     "sam": _networks,
     "sam2": _networks,
     "sam3": _networks,
 }
 DEPTH_ESTIMATORS: dict[str, Callable[[Settings], DepthEstimator]] = {
     "room_geometry": _room_geometry,
-    "front_end": _own_depth,
+    OWN: _own_depth,
     "depth_anything": _depth_anything,
     "depth_pro": _depth_pro,
 }

@@ -14,17 +14,18 @@ from ..depth import Depth
 from ..instances import Instance, Instances
 from .given_masks import instances_from_label_map
 from .hygiene import least_cut_px, tidy
+from .mask_cut import HOW_CUT, cut_with_votes
 from .mask_evidence import gather_evidence
 from .mask_region import Region
-from .mask_split import cut
+from .object_votes import ObjectVotes
 
 _LARGEST_VALUE = 65535
 
 
-def clean_given(given: Instances, depth: Depth | None) -> Instances:
+def clean_given(given: Instances, depth: Depth | None, votes: ObjectVotes | None = None) -> Instances:
     """The user's objects with their masks cleaned; the notes say what was done to which.
 
-    depth: of the same photo; without it no mask is cut, and a note says so.
+    depth: of the same photo; without it no mask is cut, and a note says so. votes: see `clean_masks`.
     """
     shape = given.label_map.shape
     evidence = None if depth is None else gather_evidence(depth, (shape[1], shape[0]))
@@ -47,7 +48,7 @@ def clean_given(given: Instances, depth: Depth | None) -> Instances:
             notes.append(f"{item.name}: {changed_px} px of specks and pinholes cleaned.")
         if evidence is None:
             continue
-        parts = cut(evidence.surface(tidied, box), least_px=least_cut_px(shape))
+        parts = cut_with_votes(evidence.surface(tidied, box), box, shape, votes, least_px=least_cut_px(shape))
         main = max(parts, key=lambda p: (p.reason == "", int(p.mask.sum())))
         for part in parts:
             if part is not main and next_value <= _LARGEST_VALUE:
@@ -56,7 +57,9 @@ def clean_given(given: Instances, depth: Depth | None) -> Instances:
                 notes.append(f"{item.name}: {int(part.mask.sum())} px cut off as {new}, which {part.reason}.")
                 flags[item.mask_value] = flags[next_value] = "split"
                 next_value += 1
-    if evidence is None:
+    if evidence is not None:
+        notes.append(HOW_CUT[votes is not None])
+    else:
         notes.append("Masks that show several objects are cut only with depth that was there first; give --depth.")
     cleaned = instances_from_label_map(label_map, source=given.source, notes=(*given.notes, *notes))
     items = tuple(

@@ -53,6 +53,13 @@ def find_instances(output: FrontEndOutput, index: int = 0) -> list[FoundInstance
     return sorted(found, key=lambda f: -f.score)
 
 
+def find_middles(output: FrontEndOutput, index: int = 0) -> Float[Tensor, "k 2"]:
+    """(x, y) of the peaks of one picture's centre map, as shares of its width and height, the highest first."""
+    height, width = output.centre.shape[1:]
+    places, _ = _peaks(output.centre[index].sigmoid())
+    return (places.flip(1) + 0.5) / torch.tensor([width, height], device=places.device)
+
+
 def _peaks(heat: Float[Tensor, "h w"]) -> tuple[Int64[Tensor, "k 2"], Float[Tensor, "k"]]:
     """(row, column) and height of the local maxima, the highest first."""
     highest = F.max_pool2d(heat[None], _PEAK_WINDOW, stride=1, padding=_PEAK_WINDOW // 2)[0]

@@ -16,6 +16,7 @@ from .clean_given import clean_given
 from .given_depth import read_depth_file
 from .given_masks import items_of, read_masks
 from .given_picture import read_bytes
+from .object_votes import ObjectVoter
 from .protocols import KnownView
 from .rectify import Rectification
 from .stand import Assumed, stand_in_depth, without_flying_pixels
@@ -25,24 +26,33 @@ from .view import EstimatedCamera, see_view
 class GivenMasks:
     """A label map of the user's as a Segmenter; its revision is the file's content.
 
-    clean: specks and merged masks are cleaned (`clean_given`), with depth where it comes first.
+    clean: specks and merged masks are cleaned (`clean_given`), with depth where it comes first. voter: helps then.
     rectification: takes the photo's lens distortion out of the file's pixels.
     """
 
     name = "given"
 
-    def __init__(self, path: Path, *, clean: bool = False, rectification: Rectification | None = None) -> None:
-        self._path, self._rectification = path, rectification
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clean: bool = False,
+        voter: ObjectVoter | None = None,
+        rectification: Rectification | None = None,
+    ) -> None:
+        self._path, self._rectification, self._voter = path, rectification, voter
         self.cleans = self.uses_depth = clean
         self.revision = hashlib.sha256(read_bytes(path, what="mask")).hexdigest()
         if clean:
-            self.revision += f"+{code_revision('frontend/*.py')}"
+            self.revision += f"+{code_revision('frontend/*.py')}+{voter.revision if voter is not None else ''}"
 
     def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
         """The file's objects; raises InputError if it does not fit the photo."""
         del known
         masks = self.at_full_size(photo).resized(photo.size_px)
-        return clean_given(masks, depth) if self.cleans else masks
+        if not self.cleans:
+            return masks
+        return clean_given(masks, depth, None if depth is None or self._voter is None else self._voter.votes(photo))
 
     def at_full_size(self, photo: Photo) -> Instances:
         """The file's objects as they are, at the size of the photo's file, without lens distortion."""

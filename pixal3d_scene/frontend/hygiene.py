@@ -16,14 +16,15 @@ import numpy as np
 from ..depth import Depth
 from ..errors import StageFailed
 from ..instances import Instance, Instances, Rejection
+from .mask_cut import HOW_CUT, cut_with_votes
 from .mask_evidence import DepthEvidence, gather_evidence
 from .mask_fragments import join_fragments
 from .mask_overlap import Dropped, drop_duplicates, resolve_nested
 from .mask_painting import paint, settle_conflicts
 from .mask_region import Region, regions_of
-from .mask_split import cut
 from .mask_structure import find_structure, room_planes
 from .mask_tidy import drop_specks, fill_pinholes, speck_px
+from .object_votes import ObjectVotes
 from .proposals import MaskProposal
 
 _LARGEST_SHARE = 0.75  # of the photo: an object that fills more of it cannot be told from the room
@@ -39,12 +40,14 @@ def clean_masks(
     source: str,
     max_objects: int,
     min_area_share: float,
+    votes: ObjectVotes | None = None,
     notes: tuple[str, ...] = (),
 ) -> Instances:
     """The objects that the proposals show, and the room's own surfaces as `shell_map`.
 
     size_px: (width, height) of the photo, whose depth `depth` is; without it only outlines and labels decide.
-    max_objects: the largest stay. min_area_share: of the photo; smaller ones go.
+    max_objects: the largest stay. min_area_share: of the photo; smaller ones go. votes: of a network that saw the
+    photo; with depth they decide together where a mask is cut.
     Raises StageFailed where no object is left.
     """
     if not proposals:
@@ -57,7 +60,7 @@ def clean_masks(
     planes = None if depth is None or evidence is None else room_planes(depth, evidence)
     structure = find_structure(regions, planes, shape=(shape[0], shape[1]), least_px=least_px)
     regions, twins = drop_duplicates(structure.objects)
-    regions = cut_merged(regions, evidence, least_px)
+    regions = cut_merged(regions, evidence, votes, shape, least_px)
     regions, more_twins = drop_duplicates(regions)
     regions, parts = resolve_nested(regions, evidence)
     regions = join_fragments(regions, evidence, least_px)
@@ -67,8 +70,9 @@ def clean_masks(
     if not regions:
         raise StageFailed("segment", "None of the masks proposed for this photo shows an object; give --masks.")
     return _instances(
-        regions, structure.shell_map, dropped, size_px, source, min_area_share, (*notes, *structure.notes)
-    )
+        regions, structure.shell_map, dropped, size_px, source, min_area_share,
+        (*notes, *structure.notes, *(() if depth is None else (HOW_CUT[votes is not None],))),
+    )  # fmt: skip
 
 
 def least_cut_px(shape: tuple[int, ...]) -> int:
@@ -84,13 +88,20 @@ def tidy(region: Region, shape: tuple[int, ...], evidence: DepthEvidence | None)
     return region.with_pixels(fill_pinholes(pixels, largest_px, z_m, valid), region.box)
 
 
-def cut_merged(regions: list[Region], evidence: DepthEvidence | None, least_px: int) -> list[Region]:
+def cut_merged(
+    regions: list[Region],
+    evidence: DepthEvidence | None,
+    votes: ObjectVotes | None,
+    shape: tuple[int, ...],
+    least_px: int,
+) -> list[Region]:
     """Every mask that shows several objects as its parts, the carrier with the label, the others without."""
     if evidence is None:
         return regions
     result: list[Region] = []
     for number, region in enumerate(regions, start=1):
-        parts = cut(evidence.surface(region.pixels, region.box), least_px=least_px)
+        surface = evidence.surface(region.pixels, region.box)
+        parts = cut_with_votes(surface, region.box, shape, votes, least_px=least_px)
         if len(parts) == 1:
             result.append(region)
             continue

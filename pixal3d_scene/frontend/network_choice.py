@@ -13,6 +13,7 @@ from ..weights.network_folder import WEIGHTS_FILE, find_network, folder_digest
 from .detections import Detector
 from .mask_grid import GridSettings
 from .network_segmenter import NetworkSegmenter, PromptedSegmenter
+from .object_votes import ObjectVoter
 from .prompts import Prompt, PromptableNetwork
 from .proposals import MaskProposer
 from .proposers import DetectedMasks, GridMasks, StoredNetwork, WordMasks, WordNetwork
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 _NO_DETECTOR = "none"
 
 
-def network_segmenter(settings: Settings) -> Segmenter:
-    """What `settings.segment` names: sam or sam2 with a detector or alone, or sam3.
+def network_segmenter(settings: Settings, voter: ObjectVoter | None = None) -> Segmenter:
+    """What `settings.segment` names: sam or sam2 with a detector or alone, or sam3. voter: see `NetworkSegmenter`.
 
     Raises BackendMissing, with the command that fetches, where weights are not on this machine.
     """
@@ -50,6 +51,7 @@ def network_segmenter(settings: Settings) -> Segmenter:
         max_objects=chosen.max_objects or 60,
         min_area_share=chosen.min_area_share or 0.0003,
         device=settings.device,
+        voter=voter,
     )
 
 

@@ -18,6 +18,7 @@ from ..photo import Photo
 from ..weights.device import free_memory
 from .given_masks import instances_from_label_map
 from .hygiene import clean_masks
+from .object_votes import ObjectVoter
 from .prompts import Prompt, PromptableNetwork
 from .proposals import MaskProposer
 from .proposers import StoredNetwork, nothing_found
@@ -28,18 +29,25 @@ from .working_picture import mask_at, working_size_px
 class NetworkSegmenter:
     """A `Segmenter` of proposers and hygiene. max_objects: the most that are returned. min_area_share: of the photo.
 
-    device: as the settings name it; another one may give other masks.
+    device: as the settings name it; another one may give other masks. voter: helps to cut masks where depth is there.
     """
 
     uses_depth = True
 
     def __init__(
-        self, proposers: Sequence[MaskProposer], *, max_objects: int, min_area_share: float, device: str
+        self,
+        proposers: Sequence[MaskProposer],
+        *,
+        max_objects: int,
+        min_area_share: float,
+        device: str,
+        voter: ObjectVoter | None = None,
     ) -> None:
-        self._proposers = tuple(proposers)
+        self._proposers, self._voter = tuple(proposers), voter
         self._max_objects, self._min_area_share = max_objects, min_area_share
         self.name = " and ".join(dict.fromkeys(p.name for p in self._proposers))
-        self.revision = _revision([p.revision for p in self._proposers], device)
+        voters = () if voter is None else (voter.revision,)
+        self.revision = _revision([*(p.revision for p in self._proposers), *voters], device)
 
     def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
         """See `Segmenter`."""
@@ -54,6 +62,7 @@ class NetworkSegmenter:
             source=self.name,
             max_objects=self._max_objects,
             min_area_share=self._min_area_share,
+            votes=None if depth is None or self._voter is None else self._voter.votes(photo),
             notes=_size_notes(photo),
         )
         if not len(found):

@@ -25,8 +25,10 @@ from ..instances import SHELL_PARTS, Instances
 from ..photo import Photo
 from ..weights.own import FRONT_END, own_weights
 from .boxed_depth import with_room_in_box
+from .closer_look import CloserLook
 from .hygiene import clean_masks
 from .network_depth import Prediction, depth_of_photo
+from .object_votes import ObjectVotes
 from .proposals import MaskProposal
 from .protocols import KnownView, Segmenter
 from .stand import Assumed, towards_usual_height
@@ -87,10 +89,15 @@ class OwnNetwork:
     def look(self, photo: Photo) -> FrontEndOutput:
         """What the network says of a photo, without what was continued around it; on the CPU, a batch of one."""
         if self._last is None or self._last[0] != photo.sha256:
-            self._last = (photo.sha256, self._seen(photo))
+            self._last = (photo.sha256, self.seen(photo))
         return self._last[1]
 
-    def _seen(self, photo: Photo) -> FrontEndOutput:
+    def votes(self, photo: Photo) -> ObjectVotes:
+        """See `ObjectVoter`."""
+        return CloserLook(self, photo)
+
+    def seen(self, photo: Photo) -> FrontEndOutput:
+        """As `look`, but nothing is kept."""
         import torch
 
         from .front_end_mirror import look_twice

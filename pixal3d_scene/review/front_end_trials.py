@@ -156,19 +156,32 @@ def _trial(masks: list[tuple[Mask, float]], *, untouched: Iterable[int] = (), ha
     )
 
 
-def _pairs(room: TrueMasks, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Pairs to merge, each object in one at most: first what stands on something, then neighbours that touch."""
+def touching_pairs(room: TrueMasks) -> list[tuple[int, int]]:
+    """All pairs of objects that a network may take for one: what stands on something, then neighbours that touch."""
+    return [*_resting(room), *_touching(room)]
+
+
+def _resting(room: TrueMasks) -> list[tuple[int, int]]:
+    counted = room.counted
+    return [(room.parents[v], v) for v in counted if room.parents.get(v, 0) in counted]
+
+
+def _touching(room: TrueMasks) -> list[tuple[int, int]]:
     from scipy.ndimage import binary_dilation
 
-    counted = room.counted
-    resting = [(room.parents[v], v) for v in counted if room.parents.get(v, 0) in counted]
+    counted, resting = room.counted, _resting(room)
     wide = {v: binary_dilation(room.mask(v), iterations=_CLOSE_PX) for v in counted}
-    touching = [
+    return [
         (a, b)
         for i, a in enumerate(counted)
         for b in counted[i + 1 :]
         if (a, b) not in resting and (b, a) not in resting and (wide[a] & room.mask(b)).sum() >= 8
     ]
+
+
+def _pairs(room: TrueMasks, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Pairs to merge, each object in one at most: first what stands on something, then neighbours that touch."""
+    resting, touching = _resting(room), _touching(room)
     pairs: list[tuple[int, int]] = []
     for kind in (resting, touching):
         for k in rng.permutation(len(kind)):

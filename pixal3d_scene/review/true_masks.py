@@ -1,24 +1,26 @@
 """Rooms whose masks, depth and camera are known exactly, from three sources: what the front-end is examined on.
 
-In: a folder with instances.png, depth.png, camera.json and scene.json; or the seed of a composed room; or a file of
-rendered rooms (`learning.room_cache`). Out: `TrueMasks`, everything at the photo's size.
+In: a folder with photo.jpg, instances.png, depth.png, camera.json and scene.json; or the seed of a composed room; or a
+file of rendered rooms (`learning.room_cache`). Out: `TrueMasks`, everything at the photo's size.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt16
+from jaxtyping import Bool, Float, UInt8, UInt16
 from PIL import Image
 from scipy.spatial.transform import RigidTransform, Rotation
 
 from ..camera import Camera
 from ..depth import Depth
 from ..frontend.given_depth import read_depth
+from ..photo import Photo, read_photo
 from .layout_trials import Disturbance, disturbed
 
 SMALLEST_PX = 400  # of 800 x 600: objects that show less are neither harmed nor counted, as in protocol P-Room
@@ -28,13 +30,14 @@ NOISY_DEPTH = Disturbance(name="noisy", noise_share=0.05, smooth_share=0.02, sca
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrueMasks:
-    """One room. label_map: 0 = room shell. labels, parents (0 = none): by mask value."""
+    """One room. label_map: 0 = room shell. labels, parents (0 = none): by mask value. photo: None if not rendered."""
 
     name: str
     label_map: UInt16[np.ndarray, "H W"]
     depth: Depth
     labels: dict[int, str]
     parents: dict[int, int]
+    photo: Photo | None = None
 
     def mask(self, value: int) -> Mask:
         return np.asarray(self.label_map == value)
@@ -65,6 +68,7 @@ def read_true_masks(folder: Path) -> TrueMasks:
         depth=read_depth(folder / "depth.png", camera),
         labels={o["id"]: str(o["name"]).lower() for o in objects},
         parents={o["id"]: int(o["parent"]) for o in objects},
+        photo=read_photo(folder / "photo.jpg"),
     )
 
 
@@ -115,7 +119,13 @@ def read_rendered(file: Path) -> Iterator[TrueMasks]:
             ),
             labels={n: LABELS[label] for n, label in enumerate(labels, start=1)},
             parents=dict(enumerate(carriers, start=1)),
+            photo=_photo(batch.rgb[b].permute(1, 2, 0).numpy(), name=f"{file.stem} {b}"),
         )
+
+
+def _photo(rgb: UInt8[np.ndarray, "H W 3"], *, name: str) -> Photo:
+    rgb = np.ascontiguousarray(rgb)
+    return Photo(rgb=rgb, file_name=name, sha256=hashlib.sha256(rgb.tobytes()).hexdigest())
 
 
 def _pose(up_cam: Float[np.ndarray, "3"], height_m: float) -> RigidTransform:

@@ -13,15 +13,19 @@ from typer.testing import CliRunner
 
 from cli import app
 from pixal3d_scene.errors import BackendMissing, StageFailed
+from pixal3d_scene.frontend.closer_look import vote_maps, window_around
 from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork, FrontEndOutput
 from pixal3d_scene.frontend.front_end_weights import write_front_end
 from pixal3d_scene.frontend.given_masks import instances_from_label_map
+from pixal3d_scene.frontend.object_votes import ObjectVoter, ObjectVotes
 from pixal3d_scene.frontend.own_network import OwnDepth, OwnNetwork, OwnSegmenter, fit_picture
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
 from pixal3d_scene.frontend.stand import Assumed
 from pixal3d_scene.instances import SHELL_PARTS, Instances
 from pixal3d_scene.learning.front_end_targets import front_end_targets
+from pixal3d_scene.models import object_voter
 from pixal3d_scene.photo import Photo
+from pixal3d_scene.settings import Settings
 from pixal3d_scene.weights import own
 
 SIDE = 128
@@ -125,8 +129,8 @@ def test_every_photo_fits_the_network_without_being_stretched(size_px: tuple[int
 def test_one_pass_serves_both_parts(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = OwnNetwork(str(weights))
     passes = []
-    seen = OwnNetwork._seen
-    monkeypatch.setattr(OwnNetwork, "_seen", lambda self, photo: passes.append(1) or seen(self, photo))
+    seen = OwnNetwork.seen
+    monkeypatch.setattr(OwnNetwork, "seen", lambda self, photo: passes.append(1) or seen(self, photo))
     OwnDepth(network, assumed=ASSUMED).estimate(photo(), masks(), KnownView())
     OwnSegmenter(network, max_objects=9, min_area_share=0.001).propose(photo())
     assert len(passes) == 1
@@ -142,6 +146,31 @@ def test_a_mirrored_photo_gets_the_mirrored_answer(weights: Path) -> None:
     assert torch.allclose(torch.stack([-x, y]), seen.offset[0], atol=1e-4)
     assert torch.allclose(mirrored.up_cam * torch.tensor([-1.0, 1, 1]), seen.up_cam, atol=1e-5)
     assert torch.equal(mirrored.log_focal, seen.log_focal)
+
+
+def test_a_closer_look_sees_what_is_around_a_mask_and_sees_it_once(weights: Path) -> None:
+    network = OwnNetwork(str(weights))
+    votes = network.votes(photo())
+    assert isinstance(network, ObjectVoter)
+    assert isinstance(votes, ObjectVotes)
+    box, shape = (slice(40, 90), slice(60, 120)), (SIDE, SIDE)  # masks at half of the photo's size
+    rows, columns = window_around(box, shape)
+    assert (rows.start, rows.stop, columns.start, columns.stop) == (16, 114, 36, 128)
+    seen = np.ascontiguousarray(photo().rgb[32:228, 72:256])
+    maps = vote_maps(network, replace(photo(), rgb=seen))
+    expected = maps.of_box((slice(24, 74), slice(24, 84)), (98, 92))
+    found = votes.of_box(box, shape)
+    np.testing.assert_array_equal(found.pointed_px, expected.pointed_px)
+    np.testing.assert_array_equal(found.word, expected.word)
+    np.testing.assert_array_equal(found.word_cell, expected.word_cell)
+    assert votes.of_box(box, shape) is found
+
+
+def test_the_network_helps_the_hygiene_where_the_settings_name_it() -> None:
+    without = Settings.model_validate({"segment": {"segmenter": "sam2"}, "depth": {"estimator": "depth_pro"}})
+    assert object_voter(without) is None
+    for setting in ({"segment": {"segmenter": "front_end"}}, {"depth": {"estimator": "front_end"}}):
+        assert isinstance(object_voter(Settings.model_validate(setting)), OwnNetwork)
 
 
 def test_without_weights_the_way_to_them_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,143 @@
+"""Fits the weights of `frontend.mask_seam` on rendered rooms: files of `pipelines.render_rooms` in, weights printed.
+
+    python -m pipelines.fit_mask_seam FILE ...
+
+True masks and planted merges (what stands on something with it, and neighbours that touch) are asked for cuts. Two of
+three rooms have noisy depth, the third has the true one. Besides the weights it prints, for thresholds of the log-odds,
+how many merges are cut rightly and how many true masks are cut, each room judged by weights from other rooms.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pixal3d_scene.frontend.hygiene import least_cut_px
+from pixal3d_scene.frontend.mask_cut import suggest_cuts
+from pixal3d_scene.frontend.mask_evidence import DepthEvidence, gather_evidence
+from pixal3d_scene.frontend.mask_region import Region
+from pixal3d_scene.frontend.mask_seam import Seam
+from pixal3d_scene.frontend.object_votes import ObjectVotes
+from pixal3d_scene.frontend.own_network import OwnNetwork
+from pixal3d_scene.review.front_end_trials import touching_pairs
+from pixal3d_scene.review.true_masks import TrueMasks, noisy_depth, read_rendered
+
+_MOST_MERGES, _MOST_TRUE = 8, 10  # of one room
+_FOUND_IOU, _RIGHT_IOU, _WRONG_IOU, _UNCHANGED_IOU = 0.5, 0.6, 0.45, 0.95
+_WRONG_CUT_OF_MERGE = 0.1  # weight: the mask was wrong before
+_RIDGE = 1.0
+_FOLDS = 5
+Mask = Bool[np.ndarray, "H W"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedMask:
+    """Seams of the cuts suggested for one mask, and the IoU that the worse found of its true objects would have."""
+
+    room: int
+    merged: bool
+    seams: Float[np.ndarray, "n F"]
+    iou: Float[np.ndarray, "n"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+")
+    files = parser.parse_args().files
+    network = OwnNetwork(None)
+    asked: list[AskedMask] = []
+    for number, room in enumerate(r for file in files for r in read_rendered(file)):
+        assert room.photo is not None  # rendered rooms have one
+        asked += ask(room, network.votes(room.photo), number)
+        print(f"{room.name}: {len(asked)} masks", flush=True)
+    weights = fit(asked)
+    print(f"bias {weights[0]:.2f}")
+    for field, weight in zip(fields(Seam), weights[1:], strict=True):
+        print(f"{field.name} {weight:.2f}")
+    print_table(asked)
+
+
+def ask(room: TrueMasks, votes: ObjectVotes, number: int) -> Iterator[AskedMask]:
+    """Every mask of a room, true ones and merges, and what cuts are suggested for it."""
+    rng = np.random.default_rng(number)
+    height, width = room.label_map.shape
+    depth = room.depth if number % 3 == 2 else noisy_depth(room, number)
+    evidence = gather_evidence(depth, (width, height))
+    pairs = touching_pairs(room)
+    chosen = [pairs[int(k)] for k in rng.permutation(len(pairs))[:_MOST_MERGES]]
+    for values in (*chosen, *((v,) for v in room.counted[:_MOST_TRUE])):
+        yield _ask_mask([room.mask(v) for v in values], evidence, votes, number)
+
+
+def _ask_mask(true: list[Mask], evidence: DepthEvidence, votes: ObjectVotes, number: int) -> AskedMask:
+    mask = np.logical_or.reduce(true)
+    region = Region(pixels=mask, top=0, left=0, label="", score=1.0).with_pixels(mask, (slice(0, None), slice(0, None)))
+    cuts = suggest_cuts(
+        evidence.surface(region.pixels, region.box),
+        votes.of_box(region.box, mask.shape),
+        least_px=least_cut_px(mask.shape),
+    )
+    inside = [m[region.box] for m in true]
+    iou = [min(max(_iou(m, side) for side in (p.mask, region.pixels & ~p.mask)) for m in inside) for p, _ in cuts]
+    return AskedMask(
+        room=number,
+        merged=len(true) > 1,
+        seams=np.array([astuple(seam) for _, seam in cuts]).reshape(len(cuts), len(fields(Seam))),
+        iou=np.array(iou),
+    )
+
+
+def _iou(a: Mask, b: Mask) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def fit(asked: list[AskedMask]) -> Float[np.ndarray, "F+1"]:
+    """Bias and weights of a logistic with a little ridge on standardised figures; cuts nearly right are left out."""
+    rows, truth, weight = [], [], []
+    for mask in asked:
+        for seam, iou in zip(mask.seams, mask.iou, strict=True):
+            if mask.merged and _WRONG_IOU < iou < _RIGHT_IOU:
+                continue
+            right = mask.merged and iou >= _RIGHT_IOU
+            rows.append(seam)
+            truth.append(float(right))
+            weight.append(_WRONG_CUT_OF_MERGE if mask.merged and not right else 1.0)
+    x, y, w = np.array(rows), np.array(truth), np.array(weight)
+    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
+    x = np.column_stack([np.ones(len(x)), (x - mean) / spread])
+    b = np.zeros(x.shape[1])
+    ridge = _RIDGE * np.diag([0.0, *np.ones(len(b) - 1)])
+    for _ in range(50):  # Newton's method; the loss is convex
+        p = 1 / (1 + np.exp(-np.clip(x @ b, -30, 30)))
+        step = np.linalg.solve((x * (w * p * (1 - p))[:, None]).T @ x + ridge, x.T @ (w * (p - y)) + ridge @ b)
+        b = b - step
+        if np.abs(step).max() < 1e-8:
+            break
+    return np.array([b[0] - (b[1:] * mean / spread).sum(), *(b[1:] / spread)])
+
+
+def print_table(asked: list[AskedMask]) -> None:
+    """Merges cut rightly and true masks cut by the likeliest cut of each mask, by the least log-odds of a cut."""
+    likeliest = []
+    for fold in range(_FOLDS):
+        weights = fit([m for m in asked if m.room % _FOLDS != fold])
+        for mask in asked:
+            if mask.room % _FOLDS == fold and len(mask.seams):
+                odds = weights[0] + mask.seams @ weights[1:]
+                best = int(odds.argmax())
+                likeliest.append((float(odds[best]), mask.merged, float(mask.iou[best])))
+    merges = sum(m.merged for m in asked)
+    print("| log-odds | merges | true masks |\n|---|---|---|")
+    for least in np.arange(-1.0, 3.01, 0.25):
+        found = sum(merged and iou > _FOUND_IOU for odds, merged, iou in likeliest if odds >= least)
+        cut = sum(not merged and iou < _UNCHANGED_IOU for odds, merged, iou in likeliest if odds >= least)
+        print(f"| {least:.2f} | {found} of {merges} | {cut} of {len(asked) - merges} |")
+
+
+if __name__ == "__main__":
+    main()

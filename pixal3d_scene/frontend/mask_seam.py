@@ -1,0 +1,121 @@
+"""Whether a part of a mask is an object of its own: what depth and a network's votes say of both sides, as one figure.
+
+Logistic; its weights come from rooms that the project renders (docs/front-end.md, `pipelines.fit_mask_seam`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from .mask_evidence import Surface
+from .mask_voters import RIM_PX
+from .object_votes import BoxVotes
+
+_NEAR_PX = 5  # of a part: what lies farther away is not compared with it
+_BESIDE_PX = 2.5  # the first pixels beside a border may show either side
+_FARTHEST = 1.0  # square roots of a side: pixels that point farther away show a thing too small for the network
+_CONTINUES_SHARE = 0.012  # of the depth, as in `mask_border`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seam:
+    """What is known of a cut. by_depth: 1 where the depth rules make it, else 0.
+
+    words: half the sum of the differences between what the network calls the two sides, 0 to 1. strangers: log of how
+    far a side's pixels point past its own middle, in square roots of its area, at most 1, the worse side's. step: log
+    of the change of depth across the border, as a share, less where the surface goes on.
+    """
+
+    by_depth: float
+    words: float
+    strangers: float
+    step: float
+
+
+_WEIGHTS = Seam(by_depth=2.69, words=6.61, strangers=-2.11, step=0.93)
+_BIAS = -2.59
+
+
+def log_odds(seam: Seam) -> float:
+    """Of the two sides being two objects."""
+    return _BIAS + sum(w * x for w, x in zip(astuple(_WEIGHTS), astuple(seam), strict=True))
+
+
+def trace_seam(
+    surface: Surface,
+    votes: BoxVotes,
+    part: Bool[np.ndarray, "h w"],
+    inner_px: Float[np.ndarray, "h w"],
+    *,
+    by_depth: bool,
+) -> Seam:
+    """The seam between a part of a mask and the rest of it, neither empty.
+
+    inner_px: distance to the mask's outline.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    rest = surface.mask & ~part
+    sides = []
+    for one, other in ((part, rest), (rest, part)):
+        # What lies deep in its side counts: the network's maps are blurred.
+        deep_px = np.minimum(np.minimum(inner_px, distance_transform_edt(~other)), RIM_PX)
+        sides.append(_Side.of(votes, one, deep_px**2))
+    smaller = part if part.sum() <= rest.sum() else rest
+    return Seam(
+        by_depth=float(by_depth),
+        words=0.5 * float(np.abs(sides[0].word - sides[1].word).sum()),
+        strangers=math.log(0.1 + min(max(side.stray for side in sides), _FARTHEST)),
+        step=_step(surface, smaller),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """word: what its pixels are called on average. stray: see `Seam.strangers`."""
+
+    word: Float32[np.ndarray, "L"]
+    stray: float
+
+    @classmethod
+    def of(cls, votes: BoxVotes, side: Bool[np.ndarray, "h w"], weight: Float[np.ndarray, "h w"]) -> _Side:
+        rows, columns = np.nonzero(side)
+        own_weight = weight[side]
+        pointed_px = np.average(votes.pointed_px[side], axis=0, weights=own_weight)
+        middle_px = np.array([columns.mean(), rows.mean()]) + 0.5
+        return cls(
+            word=_mean_word(votes, votes.word_cell[side], own_weight),
+            stray=float(np.linalg.norm(pointed_px - middle_px) / np.sqrt(len(rows))),
+        )
+
+
+def _mean_word(votes: BoxVotes, cell: Int[np.ndarray, "n"], weight: Float[np.ndarray, "n"]) -> Float32[np.ndarray, "L"]:
+    mass = np.bincount(cell, weights=weight)
+    there = np.nonzero(mass)[0]
+    return np.asarray(votes.word[:, there] @ mass[there] / mass.sum(), dtype=np.float32)
+
+
+def _step(surface: Surface, part: Bool[np.ndarray, "h w"]) -> float:
+    """See `Seam.step`; of the mask's pixels around a part, each against the nearest pixel of the part."""
+    from scipy.ndimage import distance_transform_edt
+
+    rows, columns = np.nonzero(part)
+    near = np.s_[
+        max(rows.min() - _NEAR_PX, 0) : rows.max() + _NEAR_PX + 1,
+        max(columns.min() - _NEAR_PX, 0) : columns.max() + _NEAR_PX + 1,
+    ]
+    inside = (part & surface.seen)[near]
+    change = np.zeros(0)
+    if inside.any():
+        away, nearest = distance_transform_edt(~inside, return_indices=True)
+        ring = (away >= _BESIDE_PX) & (away < _NEAR_PX) & ~part[near] & surface.seen[near]
+        z_m = surface.z_m[near]
+        change = np.abs(np.log(z_m / z_m[nearest[0], nearest[1]]))[ring]
+    if not len(change):
+        return math.log(0.01)
+    goes_on = float((change <= _CONTINUES_SHARE + 2 * surface.noise_share).mean())
+    return math.log(0.01 + float(np.median(change)) * (1 - goes_on))
