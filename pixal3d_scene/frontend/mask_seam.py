@@ -36,8 +36,8 @@ class Seam:
     step: float
 
 
-_WEIGHTS = Seam(by_depth=2.69, words=6.61, strangers=-2.11, step=0.93)
-_BIAS = -2.59
+_WEIGHTS = Seam(by_depth=2.34, words=8.24, strangers=-2.25, step=1.00)
+_BIAS = -4.10
 
 
 def log_odds(seam: Seam) -> float:
