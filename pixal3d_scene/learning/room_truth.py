@@ -165,7 +165,7 @@ def json_bytes(facts: dict[str, Any]) -> bytes:
     return (json.dumps(facts, indent=1) + "\n").encode()
 
 
-def npz_bytes(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
+def npz_bytes(arrays: dict[str, Any]) -> bytes:
     """A compressed file of arrays."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
