@@ -168,7 +168,7 @@ def json_bytes(facts: dict[str, Any]) -> bytes:
 def npz_bytes(arrays: dict[str, Any]) -> bytes:
     """A compressed file of arrays."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
