@@ -19,7 +19,7 @@ from ..errors import BackendMissing, StageFailed
 from ..frames import Similarity, cropcam_from_obj
 from ..progress import Progress
 from ..settings import GenerateSettings
-from ..weights.own import own_weights
+from ..weights.own import OBJECTS, own_weights
 from .hidden_side import BelievedSolid
 from .lift import into_cube, lifted_solid
 from .lift_visible import with_surroundings
@@ -28,7 +28,6 @@ from .own_pipeline import read_own_pipeline
 if TYPE_CHECKING:
     from .own_cascade import OwnNetworks
 
-OBJECTS = "objects"  # their folder in the package
 # How much more than the crop is looked at to judge a mesh: the cube is wider, and its near side wider still.
 _WIDENED = 2.0
 
