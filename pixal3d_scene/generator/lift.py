@@ -22,7 +22,9 @@ from ..mesh.surface import solid_surface
 from ..progress import Progress
 from .hidden_side import BelievedSolid
 from .lift_box import Box, complete_box, deepest_box, visible_box
+from .lift_cut import look_at_cut
 from .lift_evidence import plan_grid
+from .lift_extent import grown_box
 from .lift_foot import find_foot
 from .lift_sheet import lift_sheet
 from .lift_texture import paint
@@ -107,14 +109,19 @@ def lifted_solid(volume: CropVolume, *, voxels: int, believed: BelievedSolid | N
     foot = find_foot(volume, seen, seen_world)
     seen_box = visible_box(seen_world, camera.centre_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
     if believed is None:
-        largest_box = deepest_box(seen_box, camera.centre_world)
+        grown = grown_box(look_at_cut(volume, seen, seen_world, seen_box))
+        whole_box = seen_box if grown is None else grown
+        view = look_at_object(volume, seen, _region_px(volume, deepest_box(whole_box, camera.centre_world)))
+        box = complete_box(whole_box, seen_world, surroundings_world(volume), view)
     else:
-        largest_box = seen_box.around(believed.nodes_world())
-    view = look_at_object(volume, seen, _region_px(volume, largest_box))
-    box = complete_box(seen_box, seen_world, surroundings_world(volume), view) if believed is None else largest_box
+        grown = None
+        box = seen_box.around(believed.nodes_world())
+        view = look_at_object(volume, seen, _region_px(volume, box))
     grid = plan_grid(box, voxels=voxels, finest_m=pixel_m)
-    solid = complete_solid(view, grid, foot, believed)
+    solid = complete_solid(view, grid, foot, believed, goes_on=grown is not None)
     notes = _notes(volume, seen, foot.hidden)
+    if grown is not None:
+        notes += ("The photo's border cuts it off; how far it goes on is a network's guess.",)
     if believed is None and not solid.copies:
         notes += ("The object looks asymmetric; its hidden side is as deep as its visible parts are wide.",)
     return Lifted(seen=seen, view=view, solid=solid, notes=notes)

@@ -48,8 +48,10 @@ class Solid:
     copies: tuple[str, ...]
 
 
-def complete_solid(view: ObjectView, grid: Grid, foot: Foot, believed: BelievedSolid | None = None) -> Solid:
-    """Carve, copy or believe, and close."""
+def complete_solid(
+    view: ObjectView, grid: Grid, foot: Foot, believed: BelievedSolid | None = None, *, goes_on: bool = False
+) -> Solid:
+    """Carve, copy or believe, and close. goes_on: the box reaches beyond the photo, where the object continues."""
     evidence = gather_evidence(view, grid)
     shell = evidence.no_deeper_than(_SHELL_VOXELS * grid.spacing_m, grid.cut_m)
     if believed is None:
@@ -58,6 +60,8 @@ def complete_solid(view: ObjectView, grid: Grid, foot: Foot, believed: BelievedS
         field, copies = np.minimum(believed.inside_m(grid.points_world()), evidence.hull), ()
     field = _fill_cavities(np.maximum(field, shell), evidence.hull, grid.spacing_m)
     field = _extend_down(field, evidence.unknown, grid, foot)
+    if goes_on:
+        field = _extend_sideways(field, evidence.unknown, copies)
     field = np.minimum(field, _box_distance(grid))
     return Solid(grid=grid, field=_without_crumbs(np.ascontiguousarray(field), shell), copies=copies)
 
@@ -156,6 +160,21 @@ def _extend_down(
             field[:, j] = continued
         elif foot.hidden:
             field[:, j] = np.where(unknown[:, j], continued, field[:, j])
+    return field
+
+
+def _extend_sideways(
+    field: Float32[np.ndarray, "nx ny nz"], unknown: Bool[np.ndarray, "nx ny nz"], copies: tuple[str, ...]
+) -> Float32[np.ndarray, "nx ny nz"]:
+    """Beyond the photo the cross-section at its border goes on, along the axes that no mirror image has filled."""
+    field = field.copy()
+    for axis in (0, 2):
+        if any(axis in COPIES[name] for name in copies):
+            continue
+        for step in (1, -1):
+            values, hidden = np.moveaxis(field, axis, 0)[::step], np.moveaxis(unknown, axis, 0)[::step]  # views
+            for i in range(1, len(values)):
+                values[i] = np.where(hidden[i], np.maximum(values[i], values[i - 1]), values[i])
     return field
 
 
