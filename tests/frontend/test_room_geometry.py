@@ -135,7 +135,7 @@ def test_a_block_seen_from_above_has_an_upright_front_and_a_level_top(pitch_deg:
     mask = scene.instances.mask(5)
     level = LevelView(camera, true_box(camera, 0.0))
     relief_m = level.standing_relief(mask, find_foot(scene.instances.label_map, 5))
-    assert np.quantile(np.abs(relief_m / scene.depth.z_m[mask] - 1), 0.95) < 0.03
+    assert np.quantile(np.abs(relief_m / scene.depth.z_m[mask] - 1), 0.95) < 0.04  # a pixel of its foot is 1 to 3 %
 
 
 def test_what_hides_a_foot_does_not_push_the_object_back() -> None:
