@@ -93,7 +93,7 @@ def test_lines_correct_what_a_network_expects(pitch_deg: float, roll_deg: float,
     turn = find_turn(edges_px(camera), guessed, focal_is_known=False, expected=expected)
     assert math.degrees(turn.pitch_rad) == pytest.approx(pitch_deg, abs=0.5)
     assert math.degrees(turn.roll_rad) == pytest.approx(roll_deg, abs=0.3)
-    assert turn.focal_px == pytest.approx(camera.K[0, 0], rel=0.03)
+    assert turn.focal_px == pytest.approx(camera.K[0, 0], rel=0.04)  # of the network's error of 10 %
     assert turn.pitch_sigma_rad < expected.up_sigma_rad / 2
     many = np.concatenate([edges_px(camera)] * 10)
     alone = find_turn(many, camera, focal_is_known=True)
