@@ -292,7 +292,8 @@ def train(
     settings: Annotated[
         str,
         typer.Argument(
-            help="front-end, objects-structure, objects-voxels, objects-flows, or a TOML file.", show_default=False
+            help="front-end, extents, objects-structure, objects-voxels, objects-flows, or a TOML file.",
+            show_default=False,
         ),
     ],
     data: Annotated[Path, typer.Argument(help="Pack of models, or folder of rooms or objects.", show_default=False)],

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from pixal3d_scene import __version__
 from pixal3d_scene.errors import BackendMissing, SceneError
 from pixal3d_scene.generator.pipeline_file import (
     Checkpoint,
@@ -20,6 +21,7 @@ from pixal3d_scene.generator.pipeline_file import (
 from pixal3d_scene.weights.digest import computed_digest, promised_digest
 from pixal3d_scene.weights.fetch import fetch_weights
 from pixal3d_scene.weights.location import WeightsFolder, find_weights, own_cache
+from pixal3d_scene.weights.own import FOLDER, LICENCE, OWN
 from pixal3d_scene.weights.registry import REGISTRY, PublishedWeights, published
 from pixal3d_scene.weights.transformers_folder import CLASSES, load_any
 
@@ -28,7 +30,7 @@ _PIPELINE_FILES = ("pipeline.json", "pipeline_mv.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsStatus:
-    """An entry of the registry and what of it is here. files_missing is empty where `present`."""
+    """Weights that the package knows and what of them is here. files_missing is empty where `present`."""
 
     name: str
     purpose: str
@@ -82,8 +84,8 @@ class FileCheck:
 
 
 def list_weights() -> list[WeightsStatus]:
-    """Every entry of the registry. Looks at this machine only."""
-    return [_status(weights) for weights in REGISTRY.values()]
+    """The package's own weights and every entry of the registry. Looks at this machine only."""
+    return [_own_status(name) for name in OWN] + [_status(weights) for weights in REGISTRY.values()]
 
 
 def fetch(names: Sequence[str], *, revision: str | None = None) -> dict[str, list[Path]]:
@@ -249,6 +251,26 @@ def _status(weights: PublishedWeights) -> WeightsStatus:
         where="" if where is None else str(where),
         files_missing=missing,
         remark=weights.remark,
+    )
+
+
+def _own_status(name: str) -> WeightsStatus:
+    stem, purpose = OWN[name]
+    path = FOLDER / stem
+    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    return WeightsStatus(
+        name=name,
+        purpose=purpose,
+        hub_id=None,
+        revision=__version__,
+        size_bytes=sum(file.stat().st_size for file in files),
+        licence=LICENCE,
+        gated=False,
+        commercial="yes",
+        present=bool(files),
+        where=str(path),
+        files_missing=() if files else (stem,),
+        remark="Trained by this project; part of the package.",
     )
 
 

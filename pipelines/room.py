@@ -29,6 +29,8 @@ from pixal3d_scene.review.readiness import Readiness
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
 from pixal3d_scene.run_folder import RunFolder, RunFolderStore
 from pixal3d_scene.settings import Settings
+from pixal3d_scene.weights.own import LICENCE
+from pixal3d_scene.weights.used import licences_used
 
 from .check import assess_given
 from .full_size import depth_at_full_size, label_map_at_full_size
@@ -192,7 +194,7 @@ def _files(
         stages=stages,
         settings=settings.model_dump(),
         versions=_versions(),
-        licences={"pixal3d-scene": "Apache-2.0"},
+        licences=_licences(result, settings),
         notes=notes,
         readiness=readiness,
     )
@@ -275,6 +277,12 @@ def _stage_records(folder: RunFolder, store: RunFolderStore) -> tuple[StageRecor
 
 def _name_of(result: Reconstruction, mask_value: int) -> str:
     return next(i.name for i in result.instances.items if i.mask_value == mask_value)
+
+
+def _licences(result: Reconstruction, settings: Settings) -> dict[str, str]:
+    """Of the package and of every network that had a part in the run."""
+    given = {"masks_given": result.instances.source == "given", "depth_given": result.depth.source == "given"}
+    return {"pixal3d-scene": LICENCE, **licences_used(settings, **given)}
 
 
 def _versions() -> dict[str, str]:

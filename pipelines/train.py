@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.learning.training_settings import TrainingSettings, read_training_settings
+from pixal3d_scene.weights.own import EXTENTS
 
 if TYPE_CHECKING:
     import torch
@@ -37,9 +38,10 @@ def train(
 
     data: for the front-end network a pack of models (`pipelines.pack_models`), rendered as they are needed, or a folder
     of rendered rooms (`pipelines.render_rooms`, both splits); for the object networks a folder of objects
-    (`pipelines.render_objects`, both splits). minutes: instead of the settings' own limit. autoencoders: OUT of an
-    earlier run, where flows are not trained into the same folder. Returns the last validation, and where the weights
-    are. Raises InputError where settings, data or an earlier checkpoint do not fit.
+    (`pipelines.render_objects`, both splits); for the extents a folder of samples (`pipelines.sample_extents`).
+    minutes: instead of the settings' own limit. autoencoders: OUT of an earlier run, where flows are not trained into
+    the same folder. Returns the last validation, and where the weights are. Raises InputError where settings, data or
+    an earlier checkpoint do not fit.
     """
     settings = read_training_settings(name)
     if not data.exists():
@@ -56,6 +58,8 @@ def train(
     torch.manual_seed(plan.seed)
     if settings.kind == "front_end":
         return _train_front_end(settings, plan, data, out, where)
+    if settings.kind == "extents":
+        return _train_extents(settings, plan, data, out, where)
     from pipelines.train_objects import ObjectRun, train_objects
 
     rank = int(os.environ.get("RANK", "0"))
@@ -83,6 +87,23 @@ def _train_front_end(
         network.cpu().load_state_dict(averaged_weights(out))
         write_front_end(network, out / WEIGHTS_FILE)
     return {"validation": figures, "weights": str(out / WEIGHTS_FILE)}
+
+
+def _train_extents(
+    settings: TrainingSettings, plan: TrainingPlan, samples: Path, out: Path, device: torch.device
+) -> dict[str, Any]:
+    from safetensors.torch import save_file
+
+    from pixal3d_scene.learning.extent_samples import ExtentSamples
+    from pixal3d_scene.learning.extent_task import ExtentNetwork, ExtentTask
+    from pixal3d_scene.learning.training import averaged_weights, train
+
+    network = ExtentNetwork(**settings.extents.model_dump())
+    splits = [ExtentSamples.read(samples / f"{split}.npz") for split in ("train", "validation")]
+    figures = train(ExtentTask(network, *splits, seed=plan.seed), plan, out, device=device)
+    if figures:
+        save_file(averaged_weights(out), out / EXTENTS)
+    return {"validation": figures, "weights": str(out / EXTENTS)}
 
 
 def _own_device(device: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pixal3d_scene.learning.object_files import ObjectFiles
     from pixal3d_scene.learning.object_flows import ObjectFlows
     from pixal3d_scene.learning.object_networks import Description
-    from pixal3d_scene.learning.training import TrainingPlan
+    from pixal3d_scene.learning.training import Task, TrainingPlan
 
 PIPELINE = "objects"
 # What the stems of the folder are for, as `generator.pipeline_file` names the roles.
@@ -108,27 +108,62 @@ class ObjectRun:
 
 def train_objects(run: ObjectRun) -> dict[str, Any]:
     """The run that the settings' kind names. Returns the last validation and where the weights are."""
-    by_kind = {"structure": train_structure, "voxels": train_voxels, "flows": train_flows}
-    return by_kind[run.settings.kind](run)
+    if run.settings.kind == "flows":
+        return train_flows(run)
+    return _train_autoencoder(run, {"structure": _structure_kind, "voxels": _voxels_kind}[run.settings.kind]())
 
 
-def train_structure(run: ObjectRun) -> dict[str, Any]:
-    """The structure autoencoder; its latent is written with a spread of 1."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AutoencoderKind:
+    """What differs between the two runs of autoencoders. describe: its networks, in the order of the model's parts."""
+
+    describe: Callable[[TrainingSettings], dict[str, Description]]
+    model: Callable[..., torch.nn.Module]
+    task: Callable[..., Task]
+    write: Callable[[ObjectRun], None]
+
+
+def _structure_kind() -> _AutoencoderKind:
     from pixal3d_scene.learning.object_networks import structure_autoencoder
     from pixal3d_scene.learning.structure_task import StructureAutoencoder, StructureTask
+
+    return _AutoencoderKind(
+        describe=lambda settings: structure_autoencoder(settings.structure),
+        model=StructureAutoencoder,
+        task=StructureTask,
+        write=write_structure,
+    )
+
+
+def _voxels_kind() -> _AutoencoderKind:
+    from pixal3d_scene.learning.object_networks import voxel_autoencoders
+    from pixal3d_scene.learning.voxel_task import VoxelAutoencoders, VoxelTask
+
+    return _AutoencoderKind(
+        describe=lambda settings: voxel_autoencoders(settings.voxels),
+        model=VoxelAutoencoders,
+        task=VoxelTask,
+        write=write_voxels,
+    )
+
+
+def _train_autoencoder(run: ObjectRun, kind: _AutoencoderKind) -> dict[str, Any]:
+    """Structure, or shape and material together."""
     from pixal3d_scene.learning.training import train
 
-    described = structure_autoencoder(run.settings.structure)
-    model = StructureAutoencoder(*(d.build() for d in described.values()))  # type: ignore[arg-type]
-    task = StructureTask(model, run.draw_shapes(), run.held_out(), seed=run.plan.seed)
+    model = kind.model(*(d.build() for d in kind.describe(run.settings).values()))
+    task = kind.task(model, run.draw_shapes(), run.held_out(), seed=run.plan.seed)
     figures = train(task, run.plan, run.folder, device=run.device)
     if figures:
-        write_structure(run)
+        kind.write(run)
     return {"validation": figures, "weights": str(run.folder)}
 
 
 def write_structure(run: ObjectRun) -> None:
-    """The averaged weights of a run that was finished or not, as networks of a pipeline."""
+    """The averaged weights of a run that was finished or not, as networks of a pipeline.
+
+    The latent is written with a spread of 1.
+    """
     import torch
 
     from pixal3d_scene.learning.object_inputs import occupancy
@@ -145,21 +180,6 @@ def write_structure(run: ObjectRun) -> None:
     scale_structure_latent(model.encoder, model.decoder, float(torch.cat(latents).std()))
     for (stem, description), network in zip(described.items(), (model.encoder, model.decoder), strict=True):
         write_network(run.folder / stem, description, network)
-
-
-def train_voxels(run: ObjectRun) -> dict[str, Any]:
-    """The autoencoders of shape and material."""
-    from pixal3d_scene.learning.object_networks import voxel_autoencoders
-    from pixal3d_scene.learning.training import train
-    from pixal3d_scene.learning.voxel_task import VoxelAutoencoders, VoxelTask
-
-    described = voxel_autoencoders(run.settings.voxels)
-    model = VoxelAutoencoders(*(d.build() for d in described.values()))  # type: ignore[arg-type]
-    task = VoxelTask(model, run.draw_shapes(), run.held_out(), seed=run.plan.seed)
-    figures = train(task, run.plan, run.folder, device=run.device)
-    if figures:
-        write_voxels(run)
-    return {"validation": figures, "weights": str(run.folder)}
 
 
 def write_voxels(run: ObjectRun) -> None:

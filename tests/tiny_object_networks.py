@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from pixal3d_scene.conditioning.two_scale import PLACE_CHANNELS
+from pixal3d_scene.conditioning.two_scale import OWN_CHANNELS
 from pixal3d_scene.conditioning.view_encoder import ViewEncoder
 from pixal3d_scene.generator.checkpoint import NETWORKS
 
 CELLS = 60
-PICTURE_PX, RESOLUTION, CUBE_OVER_CROP = 64, 64, 1.25
+PICTURE_PX, RESOLUTION, CUBE_OVER_CROP = 64, 64, 1.4
 _STRUCTURE_GRID, _STRUCTURE_LATENT, _SHAPE_LATENT, _MATERIAL_LATENT = 8, 4, 6, 5
 _ENCODER: dict[str, Any] = {
     "widths": [8, 8, 16, 16],
@@ -31,7 +31,7 @@ _ENCODER: dict[str, Any] = {
 _FLOW: dict[str, Any] = {
     "model_channels": 24,
     "cond_channels": _ENCODER["channels"],
-    "proj_in_channels": _ENCODER["channels"] + ViewEncoder(**_ENCODER).fine_channels + PLACE_CHANNELS,
+    "proj_in_channels": _ENCODER["channels"] + ViewEncoder(**_ENCODER).fine_channels + OWN_CHANNELS,
     "num_blocks": 2,
     "num_heads": 2,
     "mlp_ratio": 2.0,

@@ -24,7 +24,7 @@ _GROUP = 8  # channels that GroupNorm takes together
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewFeatures:
-    """Of V pictures of side s.
+    """Of V pictures of side s, which are kept.
 
     global_tokens: of the whole picture and of its four quarters. coarse: at stride 8. fine: at stride 2, its last
     channels the picture's own ones, averaged.
@@ -33,6 +33,7 @@ class ViewFeatures:
     global_tokens: Float[Tensor, "V L C"]
     coarse: Float[Tensor, "V Cc hc wc"]
     fine: Float[Tensor, "V Cf hf wf"]
+    pictures: Float[Tensor, "V 7 s s"]
 
     def coarse_tokens(self) -> Float[Tensor, "V n Cc"]:
         """The coarse map as tokens, rows of the picture first."""
@@ -94,7 +95,10 @@ class ViewEncoder(nn.Module):
         fine = self.fine_merge(self.fine_lateral(half) + _doubled(middle))
         plain = F.avg_pool2d(pictures, FINE_STRIDE)  # (V, 7, s / 2, s / 2)
         return ViewFeatures(
-            global_tokens=self.to_global(whole), coarse=coarse, fine=torch.cat([fine, plain.to(fine)], dim=1)
+            global_tokens=self.to_global(whole),
+            coarse=coarse,
+            fine=torch.cat([fine, plain.to(fine)], dim=1),
+            pictures=pictures,
         )
 
 

@@ -1,8 +1,8 @@
 """The picture of one object as the small networks see it: colours, mask, what hides it, and depth, in seven channels.
 
-Pictures of the exact crop camera go in, in training as on a photo: rows downwards, pixel centres at +0.5. The depth of
-the object's pixels is given relative to their median, in cube edges, so that neither the unit of a depth map nor its
-scale matters.
+Pictures of the exact crop camera go in, in training as on a photo: rows downwards, pixel centres at +0.5. The cube
+stands where the visible depth puts it: the median of the object's pixels lies `MEDIAN_OBJ` in front of its middle. So
+what is seen has its place in the cube by all three axes, while neither the unit of a depth map nor its scale matters.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from torch import Tensor
 # What a pixel shows (`region`).
 BACKGROUND, OBJECT, HIDDEN = 0, 1, 2
 VIEW_CHANNELS = ("red", "green", "blue", "is_object", "is_hidden", "depth", "depth_known")
+# z in `obj` of the median visible depth, cube edges: a little before the middle, since the far side is not seen. Of the
+# objects that a cube of 1.25 crops can hold somewhere along the axis it holds 93 of 100 here, and no more elsewhere.
+MEDIAN_OBJ = 0.15
 _FURTHEST_OBJ = 1.0  # cube edges before and behind the median; more is a wrong depth
 
 
@@ -33,7 +36,8 @@ def view_picture(
     known = is_object & torch.isfinite(z_m) & (z_m > 0)  # (B, S, S)
     known_z = torch.where(known, z_m, torch.nan).flatten(1)  # (B, S S)
     median = known_z.nanmedian(dim=1).values.nan_to_num(1.0)[:, None, None]  # (B, 1, 1)
-    depth = (torch.where(known, z_m, median) / median - 1) * camera_distance_obj[:, None, None]  # (B, S, S)
+    edges = (camera_distance_obj - MEDIAN_OBJ)[:, None, None]  # (B, 1, 1), from the camera to the median
+    depth = (torch.where(known, z_m, median) / median - 1) * edges  # (B, S, S)
     return torch.cat(
         [
             rgb.float() / 255 * is_object[:, None],

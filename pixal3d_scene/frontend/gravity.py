@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import RigidTransform
 
+from ..depth import Depth
 from .room_planes import (
     FIRST_SMOOTH,
     LEVEL_COS,
@@ -27,16 +28,16 @@ from .room_planes import (
     smooth_share,
 )
 from .surfels import Surfels
-from .vanishing import Turn, room_directions_cam
-from .view import EstimatedUp, pose_from_up
+from .vanishing import LINES_TOO_SURE, Turn, room_directions_cam
+from .view import pose_from_up
 
-_LINES_TOO_SURE = 1.8  # measured: errors of the straight lines over what they claim
 _LINES_LEAST_RAD = math.radians(0.5)
 _LINES_SURE_RAD = math.radians(4)
 _SWEEP_PITCH_DEG, _SWEEP_ROLL_DEG = np.arange(-40, 41, 2.5), np.arange(-10, 10.1, 2.5)
 _FITS_RAD = math.radians(6)  # between a piece's normal and a direction of the room
 _LENS_RAD = math.radians(0.3)  # a focal length that is a little wrong bends walls and ceiling against the floor
 _LEAST_VARIANCE = 1e-8
+_LEAST_FLOOR = 0.002  # of the photo
 _OUTLIER = 3.0  # standard deviations beyond which evidence loses its weight
 _ROUNDS, _SETTLED_RAD = 6, 1e-4
 
@@ -46,8 +47,9 @@ class Stance:
     """How the camera stands.
 
     up_cam: unit vector against gravity. sigma_rad: its standard deviation. height_m: above the floor, None where no
-    floor is seen; height_sigma_m likewise. floor_share: of the flat pieces. told_by: "floor", "ceiling", "walls",
-    "lines", those that count most first; empty where nothing tells and the camera is taken to be held upright.
+    floor is seen; height_sigma_m likewise. floor_share: of the room that is seen. told_by: "floor", "ceiling", "walls",
+    "lines", "network", those that count most first; empty where nothing tells and the camera is taken to be held
+    upright.
     """
 
     up_cam: Float[np.ndarray, "3"]
@@ -78,15 +80,12 @@ def find_stance(
     *,
     size_px: tuple[int, int],
     is_floor: Bool[np.ndarray, "n"] | None = None,
-    estimated: EstimatedUp | None = None,
 ) -> Stance:
     """Gravity and height from the flat pieces of the room (no objects) and the straight lines' turn.
 
-    size_px: of the photo. is_floor: pieces that a segmenter recognised as floor, where one did. estimated: by a
-    network that saw the photo.
+    size_px: of the photo. is_floor: pieces that a segmenter recognised as floor, where one did.
     """
-    beside = [_lines_evidence(turn)] + ([] if estimated is None else [_network_evidence(estimated)])
-    up = _first_up(surfels, turn, estimated)
+    up = _first_up(surfels, turn)
     height_m = _first_height(surfels, up, is_floor)
     smooth, floor = FIRST_SMOOTH, np.zeros(len(surfels), dtype=bool)
     told: list[tuple[str, float]] = []
@@ -96,7 +95,7 @@ def find_stance(
         planes = seen_planes(surfels, up, floor)
         if planes:
             smooth = smooth_share(surfels, planes)
-        evidence = beside + [_plane_evidence(surfels, plane, up, smooth, size_px) for plane in planes]
+        evidence = [_lines_evidence(turn), *(_plane_evidence(surfels, p, up, smooth, size_px) for p in planes)]
         before = up
         up, covariance, told = _fuse(evidence, up)
         if floor.any():
@@ -135,24 +134,17 @@ def height_above_floor(surfels: Surfels, up_cam: Float[np.ndarray, "3"], *, size
 def _lines_evidence(turn: Turn) -> _Evidence:
     """The straight lines' up, as two angles about the level axes of the camera."""
     _, heading, right = room_directions_cam(turn.pitch_rad, turn.roll_rad, 0.0)
-    sigmas = [max(_LINES_TOO_SURE * s, _LINES_LEAST_RAD) for s in (turn.pitch_sigma_rad, turn.roll_sigma_rad)]
+    sigmas = [max(LINES_TOO_SURE * s, _LINES_LEAST_RAD) for s in (turn.pitch_sigma_rad, turn.roll_sigma_rad)]
     return _Evidence(
         kind="lines", rows=np.stack([heading, right]), values=np.zeros(2), covariance=np.diag(np.square(sigmas))
     )
 
 
-def _network_evidence(estimated: EstimatedUp) -> _Evidence:
-    across = np.linalg.svd(estimated.up_cam[None])[2][1:]  # two directions that it takes to be level
-    return _Evidence(kind="network", rows=across, values=np.zeros(2), covariance=estimated.sigma_rad**2 * np.eye(2))
-
-
-def _first_up(surfels: Surfels, turn: Turn, estimated: EstimatedUp | None) -> Float[np.ndarray, "3"]:
-    """The straight lines' up where they are sure; else a network's; else that to which most pieces fit."""
+def _first_up(surfels: Surfels, turn: Turn) -> Float[np.ndarray, "3"]:
+    """The straight lines' up where they are sure; else that to which most pieces fit."""
     lines_up = room_directions_cam(turn.pitch_rad, turn.roll_rad, turn.yaw_rad)[0]
-    if _LINES_TOO_SURE * turn.pitch_sigma_rad < _LINES_SURE_RAD:
+    if LINES_TOO_SURE * turn.pitch_sigma_rad < _LINES_SURE_RAD:
         return lines_up
-    if estimated is not None:
-        return estimated.up_cam
     if not enough(len(surfels), surfels):
         return lines_up
     ups = np.stack(
@@ -233,3 +225,28 @@ def _fuse(
         kinds = dict.fromkeys(kind for kind, _ in parts)
         told = [(kind, sum(w for k, w in parts if k == kind) / max(total, 1e-12)) for kind in kinds]
     return up, covariance, told
+
+
+def stance_on_floor(
+    depth: Depth, on_floor: Bool[np.ndarray, "H W"], room: Bool[np.ndarray, "H W"], turn: Turn
+) -> Stance:
+    """Gravity from a turn that is the lines' and a network's, height from pixels that the network knows as floor.
+
+    For depth whose floor tilts and bulges: its planes say nothing of gravity, and the middle of its floor says how far
+    below the camera it is. room: pixels of no object.
+    """
+    up = room_directions_cam(turn.pitch_rad, turn.roll_rad, 0.0)[0]
+    sigma_rad = math.hypot(turn.pitch_sigma_rad, turn.roll_sigma_rad)
+    found = on_floor & depth.valid
+    drop_m = -depth.points_cam()[found] @ up
+    height_m = float(np.median(drop_m)) if found.mean() > _LEAST_FLOOR else 0.0
+    seen = height_m > 0
+    spread_m = 1.4826 * float(np.median(np.abs(drop_m - height_m))) if seen else None
+    return Stance(
+        up_cam=up,
+        sigma_rad=sigma_rad,
+        height_m=height_m if seen else None,
+        height_sigma_m=spread_m,
+        floor_share=float(found.sum() / max(int((room | found).sum()), 1)) if seen else 0.0,
+        told_by=("lines", "network"),
+    )

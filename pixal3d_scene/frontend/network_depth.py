@@ -61,11 +61,16 @@ def depth_of_photo(
     *,
     source: str,
     assumed: Assumed,
-) -> tuple[Depth, View]:
-    """Depth at the photo's own size with the best camera there is; the notes say what each number is taken from.
+) -> Depth:
+    """Depth at the photo's own size with the best camera there is; the notes say what each number is taken from."""
+    depth, view = seen_depth(prediction, photo, known, source=source, assumed=assumed)
+    return stand_in_depth(view, depth, instances, known, assumed=assumed, rescale=True)
 
-    The view is what the photo itself told of the camera.
-    """
+
+def seen_depth(
+    prediction: Prediction, photo: Photo, known: KnownView, *, source: str, assumed: Assumed
+) -> tuple[Depth, View]:
+    """Depth at the photo's own size in a camera that is not posed yet, and what the photo told of that camera."""
     view = see_view(photo, known, fallback_fov_deg=assumed.fallback_fov_deg, estimated=prediction.estimated)
     small = prediction.metres(view.camera)
     camera = view.camera.resized((small.shape[1], small.shape[0]))
@@ -81,8 +86,7 @@ def depth_of_photo(
             f"{share:.1f} % of the pixels have no depth: there it hangs between two surfaces, or is beyond "
             f"{_FARTHEST_M:g} m."
         )
-    depth = Depth(z_m=z_m, valid=valid, camera=view.camera, source=source, notes=tuple(notes))
-    return stand_in_depth(view, depth, instances, known, assumed=assumed, rescale=True), view
+    return Depth(z_m=z_m, valid=valid, camera=view.camera, source=source, notes=tuple(notes)), view
 
 
 class StoredDepthNetwork(ABC):
@@ -103,7 +107,7 @@ class StoredDepthNetwork(ABC):
     def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
         """See `DepthEstimator`. Raises InputError where the folder holds another network."""
         prediction = self._predict(photo)
-        return depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)[0]
+        return depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
 
     @abstractmethod
     def _predict(self, photo: Photo) -> Prediction:

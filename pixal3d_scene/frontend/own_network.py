@@ -27,12 +27,13 @@ from ..weights.own import FRONT_END, own_weights
 from .boxed_depth import with_room_in_box
 from .closer_look import CloserLook
 from .hygiene import clean_masks
-from .network_depth import Prediction, depth_of_photo
+from .network_depth import Prediction, seen_depth
 from .object_votes import ObjectVotes
 from .proposals import MaskProposal
 from .protocols import KnownView, Segmenter
-from .stand import Assumed, towards_usual_height
-from .view import EstimatedCamera, EstimatedUp
+from .stand import Assumed, stand_on_floor, towards_usual_height
+from .vanishing import ExpectedTurn
+from .view import EstimatedCamera
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +45,8 @@ _SHELL_SURE = 0.5
 # People hold phones at 1.5 m within some 15 %; the network's scale is as sure (17 % on validation rooms).
 _USUAL_HEIGHT_WEIGHT = 0.5
 _UP_SIGMA_RAD = math.radians(2.2)
+_LOG_FOCAL_SIGMA = 0.07
+_RUG = "rug"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +147,19 @@ class OwnDepth:
             estimated=EstimatedCamera(
                 camera=Camera.from_focal(focal_px=focal_px, size_px=photo.size_px),
                 source="the front-end network",
-                up=EstimatedUp(up_cam=output.up_cam[0].double().numpy(), sigma_rad=_UP_SIGMA_RAD),
+                expected=ExpectedTurn(
+                    up_cam=output.up_cam[0].double().numpy(),
+                    up_sigma_rad=_UP_SIGMA_RAD,
+                    log_focal_sigma=_LOG_FOCAL_SIGMA,
+                ),
             ),
         )
-        depth, view = depth_of_photo(prediction, photo, instances, known, source=self.name, assumed=self._assumed)
+        seen, view = seen_depth(prediction, photo, known, source=self.name, assumed=self._assumed)
         part = np.where(instances.label_map == 0, _parts(output, photo.size_px), 0).astype(np.uint8)
-        depth = with_room_in_box(depth, photo, part, instances, yaw_rad=view.turn.yaw_rad)
+        rug = _rugs(output, self._network.network.config.labels, photo.size_px)
+        on_floor = (part == SHELL_PARTS.index("floor")) | rug
+        depth = stand_on_floor(view, seen, instances, on_floor, known, assumed=self._assumed)
+        depth = with_room_in_box(depth, photo, part, instances, yaw_rad=view.turn.yaw_rad, rug=rug)
         if view.pose_given or known.camera_height_m is not None:
             return depth
         return towards_usual_height(depth, usual_m=self._assumed.camera_height_m, weight=_USUAL_HEIGHT_WEIGHT)
@@ -217,6 +227,15 @@ def _parts(output: FrontEndOutput, size_px: tuple[int, int]) -> UInt8[np.ndarray
     """The likeliest part of the room per pixel of the photo, 0 for objects."""
     fine = np.stack([_finer(p) for p in output.shell[0].softmax(dim=0)]).argmax(axis=0).astype(np.uint8)
     return np.asarray(Image.fromarray(fine).resize(size_px, Image.Resampling.NEAREST))
+
+
+def _rugs(output: FrontEndOutput, labels: Sequence[str], size_px: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
+    """Pixels of things whose word is rug: they lie as low as the floor."""
+    if _RUG not in labels:
+        return np.zeros((size_px[1], size_px[0]), dtype=bool)
+    rug = output.label[0].argmax(dim=0) == labels.index(_RUG)
+    found = Image.fromarray(rug.numpy()).resize(size_px, Image.Resampling.NEAREST)
+    return np.asarray(found) & (_parts(output, size_px) == 0)
 
 
 def fit_picture(size_px: tuple[int, int], *, side_px: int) -> _Fit:

@@ -32,6 +32,8 @@ _WALLS = ("ahead_m", "left_m", "right_m")
 _NEVER_M = 1e6
 # A segmenter's word for floor, wall or ceiling: right nine times of ten, and neighbouring pixels err together.
 _SHELL_SAMPLES, _SHELL_WRONG = 150.0, 0.1
+# A small network's depth of the room's surfaces is right within some 15 %, and neighbouring pixels err together.
+_SEEN_SAMPLES, _SEEN_SIGMA = 40.0, 0.15
 _PART_OF_FACE = np.array([SHELL_PARTS.index(part) for part in ("floor", "ceiling", "wall", "wall", "wall")])
 _IN_WALLS = ("window", "door")
 # Shadows and wall colours can look like a low ceiling. A room is seldom lower than 2.3 m (building codes), and a
@@ -85,11 +87,13 @@ def fit_room_box(
     yaw_rad: float,
     feet_room_m: Float[np.ndarray, "n 2"],
     shell_map: UInt8[np.ndarray, "H W"] | None = None,
+    seen_m: Float[np.ndarray, "H W"] | None = None,
 ) -> RoomBox:
     """The box whose faces have the most even colours on the `free` pixels (those of no object).
 
     feet_room_m: (ahead, right) where objects seem to stand; most of them are within the walls. shell_map: parts of the
-    room that a segmenter recognised, see `Instances`.
+    room that a segmenter recognised, see `Instances`. seen_m: a network's depth along cam z in the camera's scale, 0
+    where it says nothing.
     """
     height_m = float(camera.centre_world[1])
     usual: dict[str, Any] = dict(_USUAL_M)
@@ -97,7 +101,7 @@ def fit_room_box(
         usual["ahead_m"] = float(np.clip(1.2 * np.percentile(feet_room_m[:, 0], 80), 2.0, 8.0))
     usual["ceiling_m"] = max(usual["ceiling_m"], height_m + 0.8)
     box = RoomBox(R_room_from_cam=room_axes(camera, yaw_rad), camera_height_m=height_m, **usual)
-    evidence = _Evidence(rgb, free, camera, box.R_room_from_cam, feet_room_m, usual, shell_map)
+    evidence = _Evidence(rgb, free, camera, box.R_room_from_cam, feet_room_m, usual, shell_map, seen_m)
     closed = _search(box, evidence)
     open_box = _search(replace(box, ceiling_m=np.inf), evidence)
     if evidence.top_m(open_box) > _tallest_m(height_m):
@@ -152,7 +156,8 @@ def _better(box: RoomBox, cost: float, evidence: _Evidence, change: dict[str, fl
 
 
 class _Evidence:
-    """Minus the logarithm of the posterior of a box: colours and recognised parts of its faces, feet, usual sizes."""
+    """Minus the logarithm of the posterior of a box: colours, recognised parts and depth of its faces, feet, usual
+    sizes."""
 
     def __init__(
         self,
@@ -163,6 +168,7 @@ class _Evidence:
         feet_room_m: Float[np.ndarray, "n 2"],
         usual_m: dict[str, float],
         shell_map: UInt8[np.ndarray, "H W"] | None,
+        seen_m: Float[np.ndarray, "H W"] | None,
     ) -> None:
         from skimage.color import rgb2lab
 
@@ -182,6 +188,10 @@ class _Evidence:
             part = np.asarray(Image.fromarray(np.asarray(shell_map)).resize(size_px, Image.Resampling.NEAREST))[clear]
             in_wall = np.isin(part, [SHELL_PARTS.index(name) for name in _IN_WALLS])
             self._part = np.where(in_wall, SHELL_PARTS.index("wall"), part).astype(np.int64)
+        self._seen_m = np.zeros(len(lab))
+        if seen_m is not None:
+            seen = Image.fromarray(np.asarray(seen_m, dtype=np.float32))
+            self._seen_m = np.asarray(seen.resize(size_px, Image.Resampling.NEAREST), dtype=np.float64)[clear]
 
     def cost(self, box: RoomBox) -> float:
         prior = sum((np.log(getattr(box, k) / self._usual_m[k]) / _LOG_SIGMA[k]) ** 2 for k in _fitted(box)) / 2
@@ -194,7 +204,11 @@ class _Evidence:
             ]
         )
         return float(
-            self._colour_cost(box) + self._part_cost(box) + prior + np.minimum((outside / 0.1) ** 2, 4.0).sum() / 2
+            self._colour_cost(box)
+            + self._part_cost(box)
+            + self._depth_cost(box)
+            + prior
+            + np.minimum((outside / 0.1) ** 2, 4.0).sum() / 2
         )
 
     def top_m(self, box: RoomBox) -> float:
@@ -211,6 +225,13 @@ class _Evidence:
         face = box.faces_depth_m(self._rays_room[known]).argmin(axis=0)
         wrong = float((_PART_OF_FACE[face] != self._part[known]).mean())
         return wrong * _SHELL_SAMPLES * float(np.log((1 - _SHELL_WRONG) / _SHELL_WRONG))
+
+    def _depth_cost(self, box: RoomBox) -> float:
+        known = self._seen_m > 0
+        if not known.any():
+            return 0.0
+        away = np.log(box.faces_depth_m(self._rays_room[known]).min(axis=0) / self._seen_m[known]) / _SEEN_SIGMA
+        return float(np.log1p(away**2).mean()) * _SEEN_SAMPLES  # Cauchy: windows and mirrors are far off
 
     def _colour_cost(self, box: RoomBox) -> float:
         if not len(self._rays_room):

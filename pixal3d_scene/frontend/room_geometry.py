@@ -6,11 +6,11 @@ mask meets the floor. A stop-gap until a trained network is there: every guess i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from ..camera import Camera
 from ..code_revision import code_revision
@@ -19,7 +19,7 @@ from ..instances import Instances
 from ..photo import Photo
 from .protocols import KnownView
 from .room_box import CEILING, RoomBox, fit_room_box, room_axes
-from .standing import Foot, LevelView, find_foot, settled
+from .standing import Foot, Footing, LevelView, find_foot, settled
 from .view import View, see_view, stand_view
 
 _SMALLEST_YAW_SUPPORT = 0.15
@@ -110,12 +110,21 @@ def _describe(box: RoomBox, view: View) -> str:
     )
 
 
+Join = Callable[[Bool[np.ndarray, "H W"], Float[np.ndarray, "n"], Footing], Float[np.ndarray, "n"]]
+
+
 def place_objects(
-    z_m: Float[np.ndarray, "H W"], instances: Instances, feet: Mapping[int, Foot], level: LevelView
+    z_m: Float[np.ndarray, "H W"],
+    instances: Instances,
+    feet: Mapping[int, Foot],
+    level: LevelView,
+    *,
+    join: Join | None = None,
 ) -> list[str]:
     """Write every object's relief into `z_m`, carriers before what they carry; returns the notes.
 
-    z_m: depth along cam z of the empty room. feet: by mask value, as `find_foot` gives them.
+    z_m: depth along cam z of the empty room. feet: by mask value, as `find_foot` gives them. join: makes the relief of
+    a mask's pixels agree with what else is known of it, before anything is placed by it.
     """
     feet = {value: settled(foot, level) for value, foot in feet.items()}
     names = {item.mask_value: item.name for item in instances.items}
@@ -124,20 +133,24 @@ def place_objects(
         foot, mask = feet[value], instances.mask(value)
         if foot.carrier:
             ahead_m = float(np.median(level.ahead_m(z_m[foot.under_px], foot.under_px)))
-            relief_m = level.upright_relief(mask, ahead_m)
+            relief_m, footing = level.upright_relief(mask, ahead_m), Footing.CARRIED
         elif foot.hidden:
             hidden.append(names[value])
             covered = foot.below > 0
             under = (foot.rows_px[covered] + 1, foot.columns_px[covered]) if covered.any() else foot.under_px
             in_front_m = float(np.percentile(level.ahead_m(z_m[under], under), 90))
             relief_m = level.upright_relief(mask, level.hidden_ahead_m(mask, in_front_m))
+            footing = Footing.HIDDEN
         elif level.hangs(foot):
             hanging.append(names[value])
-            relief_m = level.wall_relief(mask)
+            relief_m, footing = level.wall_relief(mask), Footing.HANGING
         else:
             if foot.cut:
                 cut.append(names[value])
             relief_m = level.standing_relief(mask, foot)
+            footing = Footing.CUT if foot.cut else Footing.COVERED if foot.covered else Footing.STANDING
+        if join is not None:
+            relief_m = join(mask, relief_m, footing)
         z_m[mask] = np.minimum(relief_m, z_m[mask])  # nothing is behind the floor, a wall or the ceiling
     notes = [f"{names[v]} is taken to rest on {names[f.carrier]}." for v, f in sorted(feet.items()) if f.carrier]
     for found, text in (

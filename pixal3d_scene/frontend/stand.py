@@ -11,13 +11,13 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from ..depth import Depth
 from ..frames import scaled_pose
 from ..instances import SHELL_PARTS, Instances
 from .depth_edges import flying_pixels, smeared_share
-from .gravity import Stance, find_stance, height_above_floor
+from .gravity import Stance, find_stance, height_above_floor, stance_on_floor
 from .protocols import KnownView
 from .surfels import Surfels, find_surfels
 from .view import View
@@ -65,16 +65,39 @@ def stand_in_depth(
     """
     surfels = find_surfels(depth, room_pixels(depth, instances))
     if view.pose_given:
-        posed, notes = _at_known_pose(view, depth, surfels, rescale=rescale)
+        found_m = height_above_floor(surfels, view.camera.up_cam, size_px=view.camera.size_px)
+        posed, notes = _at_known_pose(view, depth, found_m, rescale=rescale)
     else:
         stance = find_stance(
             surfels,
             view.turn,
             size_px=depth.camera.size_px,
             is_floor=_recognised(surfels, instances, "floor"),
-            estimated=view.estimated_up,
         )
-        posed, notes = _at_stance(view, depth, stance, known, assumed, lowest_m=_lowest(surfels, stance))
+        posed, notes = _at_stance(view, depth, stance, known, assumed, lowest_m=_lowest(surfels.points_cam, stance))
+    return replace(posed, notes=(*view.notes, *notes, *depth.notes))
+
+
+def stand_on_floor(
+    view: View,
+    depth: Depth,
+    instances: Instances | None,
+    on_floor: Bool[np.ndarray, "H W"],
+    known: KnownView,
+    *,
+    assumed: Assumed,
+) -> Depth:
+    """The same for a small network's depth, which bulges but comes with pixels that are known as floor.
+
+    Gravity is the view's own; see `stance_on_floor`. A known pose sets the scale.
+    """
+    room = room_pixels(depth, instances)
+    stance = stance_on_floor(depth, on_floor, room, view.turn)
+    if view.pose_given:
+        posed, notes = _at_known_pose(view, depth, stance.height_m, rescale=True)
+    else:
+        lowest_m = _lowest(depth.points_cam()[room], stance)
+        posed, notes = _at_stance(view, depth, stance, known, assumed, lowest_m=lowest_m)
     return replace(posed, notes=(*view.notes, *notes, *depth.notes))
 
 
@@ -118,10 +141,10 @@ def _recognised(surfels: Surfels, instances: Instances | None, part: str) -> Boo
     return np.asarray(instances.shell_map[rows, columns] == SHELL_PARTS.index(part))
 
 
-def _at_known_pose(view: View, depth: Depth, surfels: Surfels, *, rescale: bool) -> tuple[Depth, list[str]]:
+def _at_known_pose(view: View, depth: Depth, found_m: float | None, *, rescale: bool) -> tuple[Depth, list[str]]:
+    """found_m: of the camera above the floor in the depth, if there is one."""
     posed = replace(depth, camera=view.camera)
     stated_m = float(view.camera.centre_world[1])
-    found_m = height_above_floor(surfels, view.camera.up_cam, size_px=view.camera.size_px)
     if found_m is None:
         return posed, []
     if rescale:
@@ -138,9 +161,9 @@ def _at_known_pose(view: View, depth: Depth, surfels: Surfels, *, rescale: bool)
     return posed, []
 
 
-def _lowest(surfels: Surfels, stance: Stance) -> float:
-    """How far below the camera the lowest pieces are: no floor is above them."""
-    return float(np.percentile(-surfels.points_cam @ stance.up_cam, 99)) if len(surfels) else 0.0
+def _lowest(points_cam: Float[np.ndarray, "n 3"], stance: Stance) -> float:
+    """How far below the camera the lowest points are: no floor is above them."""
+    return float(np.percentile(-points_cam @ stance.up_cam, 99)) if len(points_cam) else 0.0
 
 
 def _at_stance(

@@ -8,6 +8,7 @@ side = (right) / (ahead) of a ray. m.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt16
@@ -21,8 +22,21 @@ _THICKNESS_OF_WIDTH = 0.6
 _ON_FLOOR_TOLERANCE, _SOLID_SHARE = 0.03, 0.8  # so much of a solid base's outline lies on the floor
 _FARTHEST_M = 15.0
 _TOUCHING_SHARE, _CARRIED_SHARE = 0.15, 0.6  # of the lowest part of the outline
+_LOWEST_PX = 3
 _EDGE_ON_DROP = 0.15  # less than 9 degrees below the horizon
 _SMALL_ON_CARRIER = 0.3  # of the carrier's pixels
+
+
+class Footing(Enum):
+    """What an object's distance is taken from: the floor, the floor at the lowest pixel that shows of it, the floor at
+    the photo's edge (it is no farther than these two), what carries it, what hides it, the wall."""
+
+    STANDING = 0
+    COVERED = 1
+    CUT = 2
+    CARRIED = 3
+    HIDDEN = 4
+    HANGING = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +73,13 @@ class Foot:
 
     @property
     def cut(self) -> bool:
-        """The photo ends before the object does."""
-        return bool((self.below == -1).mean() > 0.3)
+        """The photo may end before the object does."""
+        return bool((self.below == -1).any())
+
+    @property
+    def covered(self) -> bool:
+        """Something stands before its lowest part."""
+        return bool((self.below[self.rows_px >= self.rows_px.max() - _LOWEST_PX] > 0).mean() > 0.5)
 
 
 def find_foot(label_map: UInt16[np.ndarray, "H W"], mask_value: int) -> Foot:
@@ -176,11 +195,12 @@ class LevelView:
         """Depth along cam z of an object on the floor.
 
         Its front is upright over the lower hull of its outline, so that every leg stands at its own distance; where
-        its top is below the camera, it recedes with height, as seats, beds and tables do.
+        its top is below the camera, it is level, as that of a block.
         """
         rows, columns = foot.rows_px[foot.free], foot.columns_px[foot.free]
         own_side, own_drop = self._side[rows, columns], self._drop[rows, columns]
-        base_side, base_drop = _lower_hull(own_side, own_drop)
+        # Where something stands before it, the object goes on further down: no pixel of it is below the floor.
+        base_side, base_drop = _lower_hull(*(v[foot.rows_px, foot.columns_px] for v in (self._side, self._drop)))
         side, drop = self._side[mask], self._drop[mask]
         front_m = float(self._floor_m(base_drop.max()[None])[0])
         width_m = float(np.ptp(side)) * front_m
@@ -192,11 +212,11 @@ class LevelView:
             curtain_m = np.minimum(curtain_m, front_m + thickness_m)
         height_m = self._box.camera_height_m
         top_drop = float(np.percentile(drop, 1))
-        top_m = height_m - top_drop * front_m  # of an upright front
-        seen_from_above = float(np.clip((height_m - top_m) / (0.4 * height_m), 0, 1))
-        up = np.clip((height_m / curtain_m - drop) / max(height_m / front_m - top_drop, 1e-6), 0, 1)
-        receding_m = curtain_m + seen_from_above * up * np.maximum(front_m + thickness_m - curtain_m, 0)
-        return np.minimum(receding_m / self._ahead[mask], 0.99 * self._walls_m[mask])
+        # A block on the floor: an upright front, and the level top behind it that ends at the outline's highest point.
+        top_below_m = float(np.clip(top_drop * (front_m + thickness_m), 0, height_m))  # the camera
+        back_m = np.maximum(curtain_m, front_m + thickness_m)
+        block_m = np.clip(top_below_m / np.maximum(drop, 1e-6), curtain_m, back_m)
+        return np.minimum(block_m / self._ahead[mask], 0.99 * self._walls_m[mask])
 
     def hidden_ahead_m(self, mask: Bool[np.ndarray, "H W"], in_front_m: float) -> float:
         """A guess for an object whose foot is hidden: between what hides it and the farthest that it can be.

@@ -25,8 +25,21 @@ _WORKING_SIDE_PX = 800
 _SIGMA_RAD = math.radians(0.8)  # how well a line points to its vanishing point
 _OUTLIER_DENSITY = 0.02  # share of the peak density that a line of no direction has
 _EFFECTIVE_LINES = 60.0  # lines are not independent: more of them (a tiled floor) do not make surer
+LINES_TOO_SURE = 1.8  # measured: errors of what the lines say over what they claim
 _PITCH_SIGMA_RAD, _ROLL_SIGMA_RAD, _LOG_FOCAL_SIGMA = math.radians(10), math.radians(1.5), 0.2
 _KNOWN_SIGMA_RAD = math.radians(0.05)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedTurn:
+    """What a network says before any line is read. up_cam: unit vector against gravity.
+
+    up_sigma_rad: of each of its two angles; log_focal_sigma: of the focal length that comes with it, 0 where known.
+    """
+
+    up_cam: Float[np.ndarray, "3"]
+    up_sigma_rad: float
+    log_focal_sigma: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,19 +107,23 @@ def find_turn(
     *,
     focal_is_known: bool,
     up_cam: Float[np.ndarray, "3"] | None = None,
+    expected: ExpectedTurn | None = None,
 ) -> Turn:
     """The most probable turn of the camera; `camera` gives the principal point and the (expected) focal length.
 
     focal_is_known: False lets the focal length move, by a factor of about 1.2 unless the lines insist.
-    up_cam: unit vector against gravity where it is known, so that only the yaw is sought.
+    up_cam: unit vector against gravity where it is known, so that only the yaw is sought. expected: is fused with the
+    lines, each with its own uncertainty; the spreads of the turn are then those of both.
     """
     from scipy import optimize
 
     minimize: Any = optimize.minimize  # its overloads do not know a plain ndarray
-    evidence = _Evidence(lines_px, camera, focal_is_known=focal_is_known, up_cam=up_cam)
+    evidence = _Evidence(lines_px, camera, focal_is_known=focal_is_known, up_cam=up_cam, expected=expected)
     focal_steps = (0.0,) if focal_is_known else (-0.25, 0.0, 0.25)
     typical_pitch, typical_roll = evidence.typical_rad
-    pitches = np.radians([-20, -10, -3, 3, 8, 13, 18, 25, 35, 50]) if up_cam is None else [typical_pitch]
+    pitches = [typical_pitch]
+    if up_cam is None:
+        pitches = [*np.radians([-20, -10, -3, 3, 8, 13, 18, 25, 35, 50]), *([] if expected is None else pitches)]
     starts = [
         np.array([pitch, typical_roll, yaw, log_focal])
         for pitch in pitches
@@ -180,6 +197,16 @@ def room_directions_cam(pitch_rad: float, roll_rad: float, yaw_rad: float) -> Fl
     return np.stack([up, cy * heading - sy * right, sy * heading + cy * right])
 
 
+def _as_expected(expected: ExpectedTurn) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Pitch and roll by the network and by habit together, and their standard deviations."""
+    told = pitch_and_roll_rad(expected.up_cam)
+    usual = ((TYPICAL_PITCH_RAD, _PITCH_SIGMA_RAD), (0.0, _ROLL_SIGMA_RAD))
+    shares = [sigma**2 / (sigma**2 + expected.up_sigma_rad**2) for _, sigma in usual]
+    means = [share * own + (1 - share) * habit for share, own, (habit, _) in zip(shares, told, usual, strict=True)]
+    sigmas = [math.sqrt(share) * expected.up_sigma_rad for share in shares]
+    return (means[0], means[1]), (sigmas[0], sigmas[1])
+
+
 class _Evidence:
     """Minus the logarithm of the posterior of (pitch, roll, yaw, log focal factor), given lines."""
 
@@ -190,12 +217,17 @@ class _Evidence:
         *,
         focal_is_known: bool,
         up_cam: Float[np.ndarray, "3"] | None,
+        expected: ExpectedTurn | None,
     ) -> None:
         self._focal_is_known = focal_is_known
-        self.typical_rad = (TYPICAL_PITCH_RAD, 0.0) if up_cam is None else pitch_and_roll_rad(up_cam)
-        self._sigma_rad = (
-            (_PITCH_SIGMA_RAD, _ROLL_SIGMA_RAD) if up_cam is None else (_KNOWN_SIGMA_RAD, _KNOWN_SIGMA_RAD)
-        )
+        self._log_focal_sigma, most_lines = _LOG_FOCAL_SIGMA, _EFFECTIVE_LINES
+        self.typical_rad, self._sigma_rad = (TYPICAL_PITCH_RAD, 0.0), (_PITCH_SIGMA_RAD, _ROLL_SIGMA_RAD)
+        if expected is not None:
+            self.typical_rad, self._sigma_rad = _as_expected(expected)
+            self._log_focal_sigma = expected.log_focal_sigma or _LOG_FOCAL_SIGMA
+            most_lines /= LINES_TOO_SURE**2  # against somebody who knows his own error, theirs must be true as well
+        if up_cam is not None:
+            self.typical_rad, self._sigma_rad = pitch_and_roll_rad(up_cam), (_KNOWN_SIGMA_RAD, _KNOWN_SIGMA_RAD)
         rays = camera.rays_through(lines_px)[..., :2]  # (n, 2, 2) on the plane z = 1
         self._middle = rays.mean(axis=1)  # (n, 2)
         along = rays[:, 1] - rays[:, 0]
@@ -203,13 +235,13 @@ class _Evidence:
         self._along = along / np.maximum(length, 1e-9)[:, None]
         weight = np.minimum(length, 0.5)  # one very long line is still one line
         total = max(float(weight.sum()), 1e-9)
-        self._weight = weight / total * min(float(len(lines_px)), _EFFECTIVE_LINES)
+        self._weight = weight / total * min(float(len(lines_px)), most_lines)
 
     def cost(self, x: np.ndarray) -> float:
         p = self._density(x)
         prior = sum(((x[i] - self.typical_rad[i]) / self._sigma_rad[i]) ** 2 for i in range(2))
         if not self._focal_is_known:
-            prior += (x[3] / _LOG_FOCAL_SIGMA) ** 2
+            prior += (x[3] / self._log_focal_sigma) ** 2
         return float(-(self._weight * np.log(_OUTLIER_DENSITY + p.sum(axis=0))).sum() + prior / 2)
 
     def level_share(self, x: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from ..camera import Camera
 from ..frames import world_from_level_camera
 from ..photo import Photo
 from .protocols import KnownView
-from .vanishing import Turn, find_turn, pitch_and_roll_rad, straight_lines
+from .vanishing import ExpectedTurn, Turn, find_turn, pitch_and_roll_rad, straight_lines
 
 _SURE_PITCH_SIGMA_RAD = math.radians(4)
 _SURE_FOCAL_SIGMA = 0.12
@@ -26,34 +26,29 @@ _FOCAL_TOLERANCE = 0.1  # relative; zoom, crops and the networks' own error stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EstimatedUp:
-    """A network's idea of the unit vector against gravity, and the standard deviation of each of its two angles."""
-
-    up_cam: Float[np.ndarray, "3"]
-    sigma_rad: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """camera: with the user's own pose if `pose_given`, else to be posed. turn: from straight lines in the photo.
+    """camera: with the user's own pose if `pose_given`, else to be posed.
 
-    estimated_up: None where no network told.
+    turn: from straight lines in the photo, and from a network that told what it expects.
     """
 
     camera: Camera
     pose_given: bool
     turn: Turn
-    estimated_up: EstimatedUp | None = None
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatedCamera:
-    """What came with the depth: intrinsics, and maybe gravity. source: as a note names it: "the depth network"."""
+    """What came with the depth. source: as a note names it: "the depth network".
+
+    expected: the same network's gravity and uncertainty, to be fused with the photo's straight lines; without it the
+    intrinsics are taken as they are.
+    """
 
     camera: Camera
     source: str
-    up: EstimatedUp | None = None
+    expected: ExpectedTurn | None = None
 
 
 def see_view(
@@ -64,20 +59,33 @@ def see_view(
     fallback_fov_deg: of the photo's longer side, where nothing else tells it. estimated: counts where neither the
     user nor EXIF knows better.
     """
+    expected = None if estimated is None else estimated.expected
     camera, notes = _known_intrinsics(photo, known, estimated)
     focal_is_known = camera is not None
     if camera is None:
         camera = _from_longer_side(fallback_fov_deg, photo.size_px)
     pose_given = known.camera is not None and known.pose_known
     up_cam = camera.up_cam if pose_given else None
-    turn = find_turn(straight_lines(photo.rgb), camera, focal_is_known=focal_is_known, up_cam=up_cam)
+    fused = estimated if expected is not None and estimated is not None and camera is estimated.camera else None
+    turn = find_turn(
+        straight_lines(photo.rgb),
+        camera,
+        focal_is_known=focal_is_known and fused is None,
+        up_cam=up_cam,
+        expected=expected,
+    )
+    if fused is not None:
+        camera = Camera.from_focal(focal_px=turn.focal_px, size_px=photo.size_px)
+        notes[0] = (
+            f"The field of view ({camera.horizontal_fov_deg:.0f} degrees) is taken from {fused.source} and the "
+            "photo's straight lines."
+        )
     if not focal_is_known:
         camera = Camera.from_focal(focal_px=turn.focal_px, size_px=photo.size_px)
         how = "estimated from straight lines" if turn.focal_sigma < _SURE_FOCAL_SIGMA else "guessed"
         fov_deg = camera.horizontal_fov_deg
         notes.append(f"The field of view ({fov_deg:.0f} degrees) is {how}; --fov or --camera sets it.")
-    estimated_up = None if estimated is None else estimated.up
-    return View(camera=camera, pose_given=pose_given, turn=turn, estimated_up=estimated_up, notes=tuple(notes))
+    return View(camera=camera, pose_given=pose_given, turn=turn, notes=tuple(notes))
 
 
 def stand_view(view: View, known: KnownView, *, camera_height_m: float) -> View:

@@ -7,6 +7,7 @@ prior (see `lift_volume`). Out comes the mesh in the `obj` cube.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool
@@ -19,12 +20,15 @@ from ..frames import cropcam_from_obj
 from ..mesh.simplify import simplify_closed
 from ..mesh.surface import solid_surface
 from ..progress import Progress
+from .hidden_side import BelievedSolid
 from .lift_box import Box, complete_box, deepest_box, visible_box
+from .lift_cut import look_at_cut
 from .lift_evidence import plan_grid
+from .lift_extent import grown_box
 from .lift_foot import find_foot
 from .lift_sheet import lift_sheet
 from .lift_texture import paint
-from .lift_view import look_at_object
+from .lift_view import ObjectView, look_at_object
 from .lift_visible import believed_pixels, points_at, surroundings_world, with_surroundings
 from .lift_volume import Solid, complete_solid
 
@@ -66,32 +70,76 @@ class Lift:
             return unexpected
 
 
-def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) -> ObjectAsset:
-    """The whole method, top to bottom. Raises StageFailed where the depth shows too little of the object."""
-    believed = believed_pixels(volume)
-    if believed.sum() < FEWEST_POINTS:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifted:
+    """An object's solid before it has a surface. seen: pixels of its mask with a depth that can be believed."""
+
+    seen: Bool[np.ndarray, "H W"]
+    view: ObjectView
+    solid: Solid
+    notes: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing rises above what it lies on."""
+        return not (self.solid.field > 0).any()
+
+    def surface_world(self, max_faces: int) -> Mesh:
+        """A closed mesh."""
+        grid = self.solid.grid
+        mesh_box = solid_surface(self.solid.field, grid.low_box, grid.spacing_m)
+        return simplify_closed(
+            Mesh(vertices=grid.box.world_from_box(mesh_box.vertices), faces=mesh_box.faces), max_faces
+        )
+
+
+def lifted_solid(volume: CropVolume, *, voxels: int, believed: BelievedSolid | None = None) -> Lifted:
+    """From the photo to a solid in the world. Raises StageFailed where the depth shows too little of the object.
+
+    believed: what a network says about the parts that are not seen; without it they are completed by symmetry.
+    """
+    seen = believed_pixels(volume)
+    if seen.sum() < FEWEST_POINTS:
         raise StageFailed(
-            "generate", f"only {int(believed.sum())} of its pixels have a usable depth", object_name=volume.name
+            "generate", f"only {int(seen.sum())} of its pixels have a usable depth", object_name=volume.name
         )
     camera = volume.depth.camera
-    seen_world = points_at(volume, *np.nonzero(believed))
-    pixel_m = float(np.median(volume.depth.z_m[believed])) / float(camera.K[0, 0])
-    foot = find_foot(volume, believed, seen_world)
+    seen_world = points_at(volume, *np.nonzero(seen))
+    pixel_m = float(np.median(volume.depth.z_m[seen])) / float(camera.K[0, 0])
+    foot = find_foot(volume, seen, seen_world)
     seen_box = visible_box(seen_world, camera.centre_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
-    view = look_at_object(volume, believed, _region_px(volume, deepest_box(seen_box, camera.centre_world)))
-    box = complete_box(seen_box, seen_world, surroundings_world(volume), view)
+    if believed is None:
+        grown = grown_box(look_at_cut(volume, seen, seen_world, seen_box))
+        whole_box = seen_box if grown is None else grown
+        view = look_at_object(volume, seen, _region_px(volume, deepest_box(whole_box, camera.centre_world)))
+        box = complete_box(whole_box, seen_world, surroundings_world(volume), view)
+    else:
+        grown = None
+        box = seen_box.around(believed.nodes_world())
+        view = look_at_object(volume, seen, _region_px(volume, box))
     grid = plan_grid(box, voxels=voxels, finest_m=pixel_m)
-    solid = complete_solid(view, grid, foot)
-    notes = _notes(volume, believed, solid, foot.hidden)
-    if (solid.field > 0).any():
-        mesh_world = simplify_closed(_surface_world(solid), max_faces)
-        textured_world, material = paint(mesh_world, volume, view, solid, texture_px=texture_px)
+    solid = complete_solid(view, grid, foot, believed, goes_on=grown is not None)
+    notes = _notes(volume, seen, foot.hidden)
+    if grown is not None:
+        notes += ("The photo's border cuts it off; how far it goes on is a network's guess.",)
+    if believed is None and not solid.copies:
+        notes += ("The object looks asymmetric; its hidden side is as deep as its visible parts are wide.",)
+    return Lifted(seen=seen, view=view, solid=solid, notes=notes)
+
+
+def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) -> ObjectAsset:
+    """The whole method, top to bottom. Raises StageFailed where the depth shows too little of the object."""
+    lifted = lifted_solid(volume, voxels=voxels)
+    notes = lifted.notes
+    if not lifted.is_empty:
+        mesh_world = lifted.surface_world(max_faces)
+        textured_world, material = paint(mesh_world, volume, lifted.view, lifted.solid, texture_px=texture_px)
     else:
         notes = ("It has no thickness above what it lies on; it became a thin slab.",)
-        textured_world, material = lift_sheet(volume, believed, max_faces=max_faces, texture_px=texture_px)
+        textured_world, material = lift_sheet(volume, lifted.seen, max_faces=max_faces, texture_px=texture_px)
     if not (np.isfinite(textured_world.vertices).all() and np.isfinite(np.asarray(textured_world.uv)).all()):
         raise StageFailed("generate", "its depth is too small or too large to compute with", object_name=volume.name)
-    mesh_obj, scale_m, distance_obj = _into_cube(textured_world, volume)
+    mesh_obj, scale_m, distance_obj = into_cube(textured_world, volume)
     return ObjectAsset(
         mask_value=volume.instance.mask_value,
         mesh_obj=mesh_obj,
@@ -120,12 +168,7 @@ def _region_px(volume: CropVolume, box: Box) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def _surface_world(solid: Solid) -> Mesh:
-    mesh_box = solid_surface(solid.field, solid.grid.low_box, solid.grid.spacing_m)
-    return Mesh(vertices=solid.grid.box.world_from_box(mesh_box.vertices), faces=mesh_box.faces)
-
-
-def _into_cube(mesh_world: Mesh, volume: CropVolume) -> tuple[Mesh, float, float]:
+def into_cube(mesh_world: Mesh, volume: CropVolume) -> tuple[Mesh, float, float]:
     """The mesh in the smallest cube on the crop camera's axis, its edge in metres, its distance in edges."""
     vertices_cropcam = volume.camera.cam_from_world(mesh_world.vertices)
     near_m, far_m = vertices_cropcam[:, 2].min(), vertices_cropcam[:, 2].max()
@@ -137,13 +180,11 @@ def _into_cube(mesh_world: Mesh, volume: CropVolume) -> tuple[Mesh, float, float
     return mesh_obj, scale_m, depth_m / scale_m
 
 
-def _notes(volume: CropVolume, believed: Bool[np.ndarray, "H W"], solid: Solid, foot_hidden: bool) -> tuple[str, ...]:
+def _notes(volume: CropVolume, seen: Bool[np.ndarray, "H W"], foot_hidden: bool) -> tuple[str, ...]:
     notes = []
-    share = float(believed.sum()) / max(int(volume.mask.sum()), 1)
+    share = float(seen.sum()) / max(int(volume.mask.sum()), 1)
     if share < 0.9:
         notes.append(f"Only {share:.0%} of the mask has a usable depth.")
     if foot_hidden:
         notes.append("The foot is hidden; it was continued down to the floor.")
-    if not solid.copies:
-        notes.append("The object looks asymmetric; its hidden side is as deep as its visible parts are wide.")
     return tuple(notes)

@@ -56,6 +56,13 @@ class Box:
         """Points of the box's frame in world."""
         return np.asarray(points_box @ self.R_world_from_box.as_matrix().T)
 
+    def around(self, points_world: Float[np.ndarray, "n 3"]) -> Box:
+        """Grown to hold the points as well, but not downwards."""
+        points = self.box_from_world(points_world)
+        low, high = np.minimum(self.low, points.min(axis=0)), np.maximum(self.high, points.max(axis=0))
+        low[1] = self.low[1]
+        return replace(self, low=low, high=high)
+
     def box_from_world(self, points_world: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """Points of world in the box's frame."""
         return np.asarray(points_world @ self.R_world_from_box.as_matrix())

@@ -39,6 +39,10 @@ class Grid:
     def axis_m(self, axis: int) -> Float[np.ndarray, "n"]:
         return self.low_box[axis] + self.spacing_m * np.arange(self.shape[axis])
 
+    def points_world(self) -> Float[np.ndarray, "nx ny nz 3"]:
+        points_box = np.stack(np.meshgrid(*(self.axis_m(k) for k in range(3)), indexing="ij"), axis=-1)
+        return self.box.world_from_box(points_box.reshape(-1, 3)).reshape(points_box.shape)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:

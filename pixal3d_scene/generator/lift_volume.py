@@ -2,7 +2,8 @@
 
 Three statements are joined. What is seen is there (`shell`). A visible part is about as deep as it is wide (`slab`).
 And furniture is symmetric: what is solid at a point is solid at its mirror images in the box, and what is free there
-is free here, for every symmetry that the photo does not contradict. Frame: `box`.
+is free here, for every symmetry that the photo does not contradict. Where a network says what the object is like as a
+whole, its word replaces the last two. Frame: `box`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from .hidden_side import BelievedSolid
 from .lift_box import Box
 from .lift_evidence import Evidence, Grid, gather_evidence
 from .lift_foot import Foot
@@ -46,10 +48,28 @@ class Solid:
     copies: tuple[str, ...]
 
 
-def complete_solid(view: ObjectView, grid: Grid, foot: Foot) -> Solid:
-    """Carve, copy and close."""
+def complete_solid(
+    view: ObjectView, grid: Grid, foot: Foot, believed: BelievedSolid | None = None, *, goes_on: bool = False
+) -> Solid:
+    """Carve, copy or believe, and close. goes_on: the box reaches beyond the photo, where the object continues."""
     evidence = gather_evidence(view, grid)
     shell = evidence.no_deeper_than(_SHELL_VOXELS * grid.spacing_m, grid.cut_m)
+    if believed is None:
+        field, copies = _by_symmetry(view, grid, evidence, shell)
+    else:
+        field, copies = np.minimum(believed.inside_m(grid.points_world()), evidence.hull), ()
+    field = _fill_cavities(np.maximum(field, shell), evidence.hull, grid.spacing_m)
+    field = _extend_down(field, evidence.unknown, grid, foot)
+    if goes_on:
+        field = _extend_sideways(field, evidence.unknown, copies)
+    field = np.minimum(field, _box_distance(grid))
+    return Solid(grid=grid, field=_without_crumbs(np.ascontiguousarray(field), shell), copies=copies)
+
+
+def _by_symmetry(
+    view: ObjectView, grid: Grid, evidence: Evidence, shell: Float32[np.ndarray, "nx ny nz"]
+) -> tuple[Float32[np.ndarray, "nx ny nz"], tuple[str, ...]]:
+    """The visible parts as deep as they are wide, and their mirror images; with the names of these symmetries."""
     copies = consistent_copies(evidence, shell, grid.spacing_m)
     # Without a symmetry nothing else completes the object.
     bulk = _bulk(view, grid.box) if copies else 1.0
@@ -61,10 +81,7 @@ def complete_solid(view: ObjectView, grid: Grid, foot: Foot) -> Solid:
         field = np.maximum(field, np.minimum(np.flip(slab, COPIES[name]), evidence.hull))
     for name in copies:
         field = np.minimum(field, np.flip(evidence.hull, COPIES[name]))
-    field = _fill_cavities(np.maximum(field, shell), evidence.hull, grid.spacing_m)
-    field = _extend_down(field, evidence.unknown, grid, foot)
-    field = np.minimum(field, _box_distance(grid))
-    return Solid(grid=grid, field=_without_crumbs(np.ascontiguousarray(field), shell), copies=copies)
+    return field, copies
 
 
 def consistent_copies(evidence: Evidence, shell: Float32[np.ndarray, "nx ny nz"], spacing_m: float) -> tuple[str, ...]:
@@ -143,6 +160,21 @@ def _extend_down(
             field[:, j] = continued
         elif foot.hidden:
             field[:, j] = np.where(unknown[:, j], continued, field[:, j])
+    return field
+
+
+def _extend_sideways(
+    field: Float32[np.ndarray, "nx ny nz"], unknown: Bool[np.ndarray, "nx ny nz"], copies: tuple[str, ...]
+) -> Float32[np.ndarray, "nx ny nz"]:
+    """Beyond the photo the cross-section at its border goes on, along the axes that no mirror image has filled."""
+    field = field.copy()
+    for axis in (0, 2):
+        if any(axis in COPIES[name] for name in copies):
+            continue
+        for step in (1, -1):
+            values, hidden = np.moveaxis(field, axis, 0)[::step], np.moveaxis(unknown, axis, 0)[::step]  # views
+            for i in range(1, len(values)):
+                values[i] = np.where(hidden[i], np.maximum(values[i], values[i - 1]), values[i])
     return field
 
 

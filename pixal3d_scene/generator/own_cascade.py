@@ -24,7 +24,7 @@ from ..autoencoder.pbr_voxels import PbrVoxels
 from ..autoencoder.structure import StructureDecoder
 from ..autoencoder.voxel_decoder import ShapeDecoder, TextureDecoder
 from ..conditioning.condition import Condition
-from ..conditioning.two_scale import PLACE_CHANNELS, two_scale_projection
+from ..conditioning.two_scale import OWN_CHANNELS, two_scale_projection
 from ..conditioning.view_encoder import ViewEncoder, ViewFeatures
 from ..conditioning.view_picture import view_picture
 from ..errors import InputError, StageFailed
@@ -165,14 +165,13 @@ def _condition(
         torch.tensor([view.fov_rad]),
         torch.tensor([view.camera_distance_obj]),
         grid=grid,
-        size_px=networks.picture_px,
     )
     return Condition(global_tokens=features.global_tokens, proj=proj)
 
 
 def _check_that_they_fit(networks: OwnNetworks, pipeline: OwnPipeline) -> None:
     """Each file may be sound and still be of another training run."""
-    projected = networks.encoder.channels + networks.encoder.fine_channels + PLACE_CHANNELS
+    projected = networks.encoder.channels + networks.encoder.fine_channels + OWN_CHANNELS
     shape, texture = networks.shape_flow.out_layer.out_features, networks.texture_flow.out_layer.out_features
     structure = networks.structure_flow.out_layer.out_features
     pairs = {

@@ -1,7 +1,8 @@
 """The generator of the package's own small networks: crop volumes of a scene in, closed textured meshes in `obj` out.
 
 A network of a few million weights does not know every object. What it makes is held against the photo's mask and depth
-(`own_guard`), and refused where it does not agree, so that a simpler generator takes over.
+(`own_guard`), and refused where it does not agree, so that a simpler generator takes over. Where it agrees, its word
+counts for what the photo does not show; the visible side is lifted from the photo (`lift`), which knows it better.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from ..asset import ObjectAsset
 from ..code_revision import code_revision
 from ..crop import CropVolume
 from ..errors import BackendMissing, StageFailed
+from ..frames import Similarity, cropcam_from_obj
 from ..progress import Progress
 from ..settings import GenerateSettings
-from ..weights.own import own_weights
+from ..weights.own import OBJECTS, own_weights
+from .hidden_side import BelievedSolid
+from .lift import into_cube, lifted_solid
+from .lift_visible import with_surroundings
 from .own_pipeline import read_own_pipeline
 
 if TYPE_CHECKING:
     from .own_cascade import OwnNetworks
 
-OBJECTS = "objects"  # their folder in the package
 # How much more than the crop is looked at to judge a mesh: the cube is wider, and its near side wider still.
 _WIDENED = 2.0
-_WORTH_A_REMARK = 0.05
 
 
 class OwnObjects:
@@ -46,7 +49,10 @@ class OwnObjects:
             )
         self._settings = settings
         self._pipeline = read_own_pipeline(folder)
-        code = code_revision("generator/own_*.py", "generator/cascade.py", "generator/sampler.py", "mesh/*.py")
+        code = code_revision(
+            "generator/own_*.py", "generator/lift*.py", "generator/hidden_side.py", "generator/cascade.py",
+            "generator/sampler.py", "mesh/*.py",
+        )  # fmt: skip
         self.revision = hashlib.sha256(f"{code} {self._pipeline.digest}".encode()).hexdigest()[:16]
 
     def generate(
@@ -60,7 +66,7 @@ class OwnObjects:
         chosen = self._settings.embedded
         networks = load_networks(self._pipeline, steps=chosen.steps, guidance=chosen.guidance)
         results = []
-        for volume, seed in zip(volumes, seeds, strict=True):
+        for volume, seed in zip(with_surroundings(volumes), seeds, strict=True):
             results.append(self._asset_or_failure(networks, volume, seed))
             progress.step(volume.name)
         return results
@@ -77,10 +83,9 @@ class OwnObjects:
 
     def _asset(self, networks: OwnNetworks, volume: CropVolume, seed: int) -> ObjectAsset:
         """The whole method, top to bottom."""
-        from ..mesh.simplify import simplify_closed
         from .own_cascade import generate_grid
         from .own_colours import paint_generated
-        from .own_guard import carved, fit_to_photo, refuse_hopeless
+        from .own_guard import refuse_hopeless, refuse_unlike
         from .own_solid import closed_solid
         from .own_view import network_view, object_pixels
 
@@ -92,22 +97,25 @@ class OwnObjects:
         solid = closed_solid(grid)
         if solid is None or solid.is_empty:
             raise StageFailed("generate", "the decoded surface has no faces")
-        fit = fit_to_photo(solid.mesh_obj(), pixels, camera_distance_obj=distance)
-        solid, removed = carved(solid, pixels, camera_distance_obj=distance)
-        mesh = simplify_closed(solid.mesh_obj(), self._settings.max_faces)
-        mesh, material = paint_generated(
-            mesh, grid, pbr, volume, pixels, camera_distance_obj=distance, texture_px=self._settings.texture_px
+        refuse_unlike(solid.mesh_obj(), pixels, camera_distance_obj=distance, scale_m=view.scale_m)
+        T_cropcam_from_obj = cropcam_from_obj(scale_m=view.scale_m, camera_distance_obj=distance)
+        T_world_from_obj = Similarity.from_rigid(volume.camera.T_world_from_cam) @ T_cropcam_from_obj
+        believed = BelievedSolid(solid=solid, T_world_from_obj=T_world_from_obj)
+        lifted = lifted_solid(volume, voxels=self._settings.voxels, believed=believed)
+        if lifted.is_empty:
+            raise StageFailed("generate", "nothing of it rises above what it lies on")
+        mesh_obj = lifted.surface_world(self._settings.max_faces).transformed(T_world_from_obj.inverse())
+        mesh_obj, material = paint_generated(
+            mesh_obj, grid, pbr, volume, pixels, camera_distance_obj=distance, texture_px=self._settings.texture_px
         )
-        notes = []
-        if removed > _WORTH_A_REMARK:
-            notes.append(f"{removed:.0%} of what was generated lies where the photo sees past it and was cut off.")
+        mesh_obj, scale_m, distance = into_cube(mesh_obj.transformed(T_world_from_obj), volume)
         return ObjectAsset(
             mask_value=volume.instance.mask_value,
-            mesh_obj=mesh,
+            mesh_obj=mesh_obj,
             material=material,
             camera_distance_obj=distance,
-            expected_scale_m=fit.scale_m,
+            expected_scale_m=scale_m,
             generator=self.name,
             status="generated",
-            notes=tuple(notes),
+            notes=lifted.notes,
         )

@@ -16,8 +16,9 @@ from PIL import Image
 
 from ..arrays import freeze
 from ..camera import Camera
-from ..conditioning.view_picture import BACKGROUND, HIDDEN, OBJECT
+from ..conditioning.view_picture import BACKGROUND, HIDDEN, MEDIAN_OBJ, OBJECT
 from ..crop import CropVolume
+from ..errors import StageFailed
 from .lift_visible import believed_pixels
 
 
@@ -59,18 +60,29 @@ def object_pixels(volume: CropVolume, *, size_px: int, widened: float = 1.0) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkView:
-    """The input of the view encoder, see `conditioning.view_picture`; what a completer painted is the object here."""
+    """The input of the view encoder, see `conditioning.view_picture`; what a completer painted is the object here.
+
+    scale_m: length of the cube's edge by the visible depth.
+    """
 
     rgb: UInt8[np.ndarray, "S S 3"]
     region: UInt8[np.ndarray, "S S"]
     z_m: Float32[np.ndarray, "S S"]
     fov_rad: float
     camera_distance_obj: float
+    scale_m: float
 
 
 def network_view(volume: CropVolume, *, picture_px: int, cube_over_crop: float) -> NetworkView:
-    """cube_over_crop: the cube's edge over the width that the crop shows of its middle plane."""
+    """cube_over_crop: the cube's edge over the width that the crop shows of its middle plane.
+
+    Raises StageFailed where no pixel of the object has a depth, which puts the cube.
+    """
     pixels = object_pixels(volume, size_px=picture_px)
+    known = pixels.z_m > 0
+    if not known.any():
+        raise StageFailed("generate", "none of its pixels has a usable depth", object_name=volume.name)
+    distance = volume.camera_distance_obj / cube_over_crop
     region = np.array(pixels.region)
     if volume.invented is not None:
         painted = np.asarray(_resized(volume.invented.astype(np.uint8) * 255, picture_px)) > 127
@@ -80,7 +92,8 @@ def network_view(volume: CropVolume, *, picture_px: int, cube_over_crop: float) 
         region=region,
         z_m=pixels.z_m,
         fov_rad=2 * math.atan(0.5 / volume.camera_distance_obj),
-        camera_distance_obj=volume.camera_distance_obj / cube_over_crop,
+        camera_distance_obj=distance,
+        scale_m=float(np.median(pixels.z_m[known])) / (distance - MEDIAN_OBJ),
     )
 
 

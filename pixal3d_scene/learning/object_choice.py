@@ -31,14 +31,14 @@ class SeenRoom:
     visible: Visible
 
 
-def see_room(pack: PackTensors, room: SampledRoom) -> SeenRoom:
-    """Without light and colours."""
+def see_room(pack: PackTensors, room: SampledRoom, size_px: tuple[int, int] = PHOTO_PX) -> SeenRoom:
+    """Without light and colours. size_px: that the room was sampled for."""
     device = pack.corners.device
     triangles = scene_triangles(pack, [room])
     R, eye = stacked([room.R_cam_from_world], device), stacked([room.eye_world], device)
     most = max(1, sum(t.number > 0 for t in room.things))
     visible = rasterise(
-        in_cameras(triangles, R, eye), triangles.scene, stacked([room.K], device), PHOTO_PX,
+        in_cameras(triangles, R, eye), triangles.scene, stacked([room.K], device), size_px,
         group=triangles.thing_number[triangles.thing] - 1, groups=most,
     )  # fmt: skip
     return SeenRoom(room=room, triangles=triangles, visible=visible)

@@ -113,7 +113,6 @@ class ObjectFlows(nn.Module):
             seen.fov_rad,
             seen.camera_distance_obj,
             grid=self.structure.resolution if grid is None else grid,
-            size_px=seen.pictures.shape[-1],
         )
         global_tokens = features.global_tokens
         if not self.by_projection:

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from ..conditioning.two_scale import PLACE_CHANNELS
+from ..conditioning.two_scale import OWN_CHANNELS
 from ..conditioning.view_picture import VIEW_CHANNELS
 from ..generator.checkpoint import NETWORKS
 from .training_settings import FlowSettings, FlowSize, StructureSettings, VoxelSettings
@@ -82,7 +82,7 @@ class LatentSizes:
 
 def flow_networks(chosen: FlowSettings, latents: LatentSizes, *, token_grid: int) -> dict[str, Description]:
     """The view encoder and the three flows, by the stems of their files."""
-    proj_channels = chosen.view.channels + chosen.view.fine_channels + len(VIEW_CHANNELS) + PLACE_CHANNELS
+    proj_channels = chosen.view.channels + chosen.view.fine_channels + len(VIEW_CHANNELS) + OWN_CHANNELS
 
     def flow(name: str, size: FlowSize, grid: int, inside: int, outside: int) -> Description:
         args = {

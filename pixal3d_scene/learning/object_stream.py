@@ -118,7 +118,7 @@ def _candidate(
 ) -> _Candidate | None:
     """None where the cube does not hold the object, or its grid is no good."""
     view = object_view(
-        pack, seen.room, thing.number, mask,
+        pack, seen.room, thing.number, mask, seen.visible.z_m[0].cpu().numpy(),
         size_px=wanted.picture_px, margin=wanted.margin, cube_over_crop=wanted.cube_over_crop,
     )  # fmt: skip
     if np.abs(view.vertices_obj).max() > _LARGEST_OBJ:

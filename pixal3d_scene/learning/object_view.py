@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..conditioning.view_picture import MEDIAN_OBJ
 from .model_pack import ModelPack
 from .sampled_room import SampledRoom
 from .scene_tensors import unit_box
@@ -45,17 +46,19 @@ def object_view(
     room: SampledRoom,
     number: int,
     mask: Bool[np.ndarray, "H W"],
+    z_m: Float[np.ndarray, "H W"],
     *,
     size_px: int,
     margin: float = 1.1,
     cube_over_crop: float = 1.0,
     camera_distance_obj: float | None = None,
 ) -> ObjectView:
-    """The object with instance id `number`, cropped by `mask` (its visible pixels, or all that it would cover).
+    """The object with instance id `number`, cropped by `mask`, its visible pixels.
 
+    z_m: what the photo's camera sees, at least on the mask; its median puts the cube (`conditioning.view_picture`).
     cube_over_crop: the cube's edge over the width that the crop shows of its middle plane.
     camera_distance_obj: where the generator fixes it instead.
-    The middle of the mesh along the crop's axis becomes the middle of the cube. ValueError for an empty mask.
+    ValueError for an empty mask.
     """
     if not mask.any():
         raise ValueError(f"object {number} of room {room.seed} has no pixel to crop by")
@@ -64,8 +67,8 @@ def object_view(
     K_crop = np.array([[focal_px, 0, size_px / 2], [0, focal_px, size_px / 2], [0, 0, 1.0]])
     distance = focal_px / size_px / cube_over_crop if camera_distance_obj is None else camera_distance_obj
     vertices_cropcam = vertices_cam @ R.T
-    middle_m = float(vertices_cropcam[:, 2].min() + vertices_cropcam[:, 2].max()) / 2
-    scale_m = middle_m / distance
+    scale_m = float(np.median(_z_along(R[2], room.K, mask, z_m))) / (distance - MEDIAN_OBJ)
+    middle_m = scale_m * distance
     vertices_obj = (vertices_cropcam - [0.0, 0.0, middle_m]) * _CAM_FROM_GL / scale_m
     return ObjectView(
         vertices_obj=vertices_obj,
@@ -118,6 +121,18 @@ def _look_along(axis_cam: Float[np.ndarray, "3"], up_cam: Float[np.ndarray, "3"]
         x = np.cross(z, np.array([0.0, -1.0, 0.0]))
     x = x / np.linalg.norm(x)
     return np.stack([x, np.cross(z, x), z])
+
+
+def _z_along(
+    axis_cam: Float[np.ndarray, "3"],
+    K: Float[np.ndarray, "3 3"],
+    mask: Bool[np.ndarray, "H W"],
+    z_m: Float[np.ndarray, "H W"],
+) -> Float[np.ndarray, "n"]:
+    """Depth of the mask's pixels along another axis than the camera's own."""
+    rows, columns = np.nonzero(mask)
+    pixels = np.stack([columns + 0.5, rows + 0.5, np.ones(len(rows))], axis=-1)
+    return (pixels @ np.linalg.inv(K).T @ axis_cam) * z_m[rows, columns]
 
 
 def _mesh_cam(

@@ -54,11 +54,11 @@ def write_room(room: ComposedRoom, folder: Path, quality: RenderQuality | None =
     millimetres = np.where(truth.valid, np.round(1000 * truth.z_m), 0).astype(np.uint16)
     solids = {item.mask_value: united(item.parts) for item in room.objects}
     files = {
-        "photo.jpg": _image_bytes(photo, "JPEG", quality=91, subsampling=0),
-        "depth.png": _image_bytes(Image.fromarray(millimetres), "PNG", optimize=True),
-        "instances.png": _image_bytes(Image.fromarray(np.array(truth.mask_values)), "PNG", optimize=True),
-        "camera.json": _json_bytes(_camera_facts(room.camera)),
-        "scene.json": _json_bytes(_scene_facts(room, truth)),
+        "photo.jpg": image_bytes(photo, "JPEG", quality=91, subsampling=0),
+        "depth.png": image_bytes(Image.fromarray(millimetres), "PNG", optimize=True),
+        "instances.png": image_bytes(Image.fromarray(np.array(truth.mask_values)), "PNG", optimize=True),
+        "camera.json": json_bytes(_camera_facts(room.camera)),
+        "scene.json": json_bytes(_scene_facts(room, truth)),
         "truth.npz": _samples_bytes(room, solids),
         "truth.glb": _glb_bytes(room, solids),
     }
@@ -130,9 +130,7 @@ def _samples_bytes(room: ComposedRoom, solids: dict[int, Mesh]) -> bytes:
         samples = sample_surface(item.mesh_world(solids[item.mask_value]), POINTS_PER_OBJECT, rng)
         arrays[f"points_{item.mask_value}"] = samples.points.astype(np.float32)
         arrays[f"normals_{item.mask_value}"] = samples.normals.astype(np.float16)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
+    return npz_bytes(arrays)
 
 
 def _glb_bytes(room: ComposedRoom, solids: dict[int, Mesh]) -> bytes:
@@ -162,11 +160,20 @@ def _simplified(mesh: Mesh) -> Mesh:
     return Mesh(vertices=np.array(less.vert_properties[:, :3]), faces=np.array(less.tri_verts, dtype=np.int64))
 
 
-def _json_bytes(facts: dict[str, Any]) -> bytes:
+def json_bytes(facts: dict[str, Any]) -> bytes:
+    """A file of a room's facts."""
     return (json.dumps(facts, indent=1) + "\n").encode()
 
 
-def _image_bytes(image: Image.Image, file_format: str, **options: Any) -> bytes:
+def npz_bytes(arrays: dict[str, Any]) -> bytes:
+    """A compressed file of arrays."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def image_bytes(image: Image.Image, file_format: str, **options: Any) -> bytes:
+    """A picture as a file of a format that PIL knows."""
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()

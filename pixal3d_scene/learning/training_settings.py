@@ -65,6 +65,11 @@ class VoxelSettings(_Tree):
     mlp_ratio: float = Field(2.0, gt=0, description="Of the ConvNeXt blocks.")
 
 
+class ExtentSettings(_Tree):
+    width: int = Field(128, ge=8, description="Units of each hidden layer.")
+    dropout: float = Field(0.15, ge=0, lt=1, description="Share of them that a step leaves out.")
+
+
 class FlowSize(_Tree):
     width: int = Field(128, ge=12, description="Channels of a token.")
     blocks: int = Field(4, ge=1, description="Transformer blocks.")
@@ -96,7 +101,7 @@ class FlowSettings(_Tree):
 class TrainingSettings(_Tree):
     """All settings of a training run. kind: what is trained; only the sections of that kind may be given."""
 
-    kind: Literal["front_end", "structure", "voxels", "flows"] = "front_end"
+    kind: Literal["front_end", "structure", "voxels", "flows", "extents"] = "front_end"
     network: FrontEndNetworkSettings = FrontEndNetworkSettings()
     plan: PlanSettings = PlanSettings()
     rooms: RoomSettings = RoomSettings()
@@ -104,10 +109,11 @@ class TrainingSettings(_Tree):
     structure: StructureSettings = StructureSettings()
     voxels: VoxelSettings = VoxelSettings()
     flows: FlowSettings = FlowSettings()
+    extents: ExtentSettings = ExtentSettings()
 
     @model_validator(mode="after")
     def _only_its_own_sections(self) -> TrainingSettings:
-        own = {"front_end": {"network", "rooms"}}.get(self.kind, {"objects", self.kind})
+        own = {"front_end": {"network", "rooms"}, "extents": {"extents"}}.get(self.kind, {"objects", self.kind})
         foreign = sorted(self.model_fields_set - own - {"kind", "plan"})
         if foreign:
             raise ValueError(f"kind {self.kind!r} has no section {', '.join(foreign)}")

@@ -11,6 +11,15 @@ from ..errors import BackendMissing
 
 FOLDER = Path(__file__).parent / "own"
 FRONT_END = "front_end.safetensors"
+OBJECTS = "objects"
+EXTENTS = "extents.safetensors"
+LICENCE = "Apache-2.0"
+# What each is for, by the name that `models list` and reports give it.
+OWN = {
+    "front_end": (FRONT_END, "objects, depth, camera and gravity from one photo"),
+    "extents": (EXTENTS, "how far objects go on that the photo's border or others cut off"),
+    "objects": (OBJECTS, "what an object is like where the photo does not show it"),
+}
 
 
 def own_weights(name: str) -> Path:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from pixal3d_scene.conditioning.back_projection import back_project
+from pixal3d_scene.conditioning.seen_cells import seen_in_cells
 from pixal3d_scene.conditioning.two_scale import PLACE_CHANNELS, two_scale_projection
 from pixal3d_scene.conditioning.view import front_view, node_positions
 from pixal3d_scene.conditioning.view_encoder import ViewEncoder, ViewFeatures
-from pixal3d_scene.conditioning.view_picture import HIDDEN, OBJECT, VIEW_CHANNELS, view_picture
+from pixal3d_scene.conditioning.view_picture import HIDDEN, MEDIAN_OBJ, OBJECT, VIEW_CHANNELS, view_picture
 from pixal3d_scene.generator.rope import grid_coords
 
 SIDE_PX = 64
@@ -44,7 +47,7 @@ def test_channels_say_what_a_pixel_shows() -> None:
     torch.testing.assert_close(got[0], (region[0] == OBJECT).float())  # black elsewhere, whatever was there
     torch.testing.assert_close(got[3:5], torch.stack([region[0] == OBJECT, region[0] == HIDDEN]).float())
     expected = torch.zeros(4, 4)
-    expected[3, 1], expected[3, 3] = (5 / 4 - 1) * 2, 1.0  # a quarter farther, two cube edges away; clamped
+    expected[3, 1], expected[3, 3] = (5 / 4 - 1) * (2 - MEDIAN_OBJ), 1.0  # a quarter farther; clamped
     torch.testing.assert_close(got[5], expected)
     torch.testing.assert_close(got[6], ((region[0] == OBJECT) & (z_m[0] > 0)).float())
 
@@ -85,7 +88,7 @@ def test_the_default_size_is_about_a_million() -> None:
 def test_every_object_is_seen_through_its_own_camera() -> None:
     grid, cells = 16, cells_of_two(16)
     seen = encoder()(pictures(2))
-    got = two_scale_projection(seen, cells, FOV_RAD, DISTANCE_OBJ, grid=grid, size_px=SIDE_PX)
+    got = two_scale_projection(seen, cells, FOV_RAD, DISTANCE_OBJ, grid=grid)
     for item in (0, 1):
         rows = cells[:, 0] == item
         view = front_view(float(FOV_RAD[item]), distance=float(DISTANCE_OBJ[item]))
@@ -93,6 +96,7 @@ def test_every_object_is_seen_through_its_own_camera() -> None:
             back_project(maps[item], None, view, cells[rows, 1:], grid=grid, size_px=SIDE_PX)
             for maps in (seen.coarse, seen.fine)
         ]
+        one_by_one.append(seen_in_cells(pictures(2)[item], view, cells[rows, 1:], grid=grid))
         torch.testing.assert_close(got[rows, :-PLACE_CHANNELS], torch.cat(one_by_one, dim=1), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(got[:, -PLACE_CHANNELS:], 2 * node_positions(cells[:, 1:], grid))
 
@@ -101,15 +105,15 @@ def test_every_object_is_seen_through_its_own_camera() -> None:
 def test_a_shift_and_swapped_axes_are_seen(change: str) -> None:
     grid, cells = 16, cells_of_two(16)
     seen = encoder()(pictures(2))
-    got = two_scale_projection(seen, cells, FOV_RAD, DISTANCE_OBJ, grid=grid, size_px=SIDE_PX)
+    got = two_scale_projection(seen, cells, FOV_RAD, DISTANCE_OBJ, grid=grid)
     fine = {
         "shift": torch.cat([seen.fine[..., 1:], seen.fine[..., -1:]], dim=-1) / 2 + seen.fine / 2,  # half a fine pixel
         "mirror": seen.fine.flip(-1),
         "transpose": seen.fine.mT,
         "other item": seen.fine.flip(0),
     }[change]
-    other = ViewFeatures(global_tokens=seen.global_tokens, coarse=seen.coarse, fine=fine)
-    changed = two_scale_projection(other, cells, FOV_RAD, DISTANCE_OBJ, grid=grid, size_px=SIDE_PX)
+    other = replace(seen, fine=fine)
+    changed = two_scale_projection(other, cells, FOV_RAD, DISTANCE_OBJ, grid=grid)
     assert (changed - got).abs().max() > 0.05
 
 
@@ -123,9 +127,11 @@ def test_a_dot_lights_the_token_before_it() -> None:
     fine = torch.zeros(2, 1, 32, 32)
     low_column, low_row = int(column), int(row)
     fine[item, 0, low_row, low_column] = 1
-    features = ViewFeatures(global_tokens=torch.zeros(2, 1, 4), coarse=torch.zeros(2, 4, 8, 8), fine=fine)
+    features = ViewFeatures(
+        global_tokens=torch.zeros(2, 1, 4), coarse=torch.zeros(2, 4, 8, 8), fine=fine, pictures=pictures(2)
+    )
     cells = torch.nn.functional.pad(grid_coords(grid), (1, 0), value=item)
-    lit = two_scale_projection(features, cells, FOV_RAD, DISTANCE_OBJ, grid=grid, size_px=SIDE_PX)[:, 4]
+    lit = two_scale_projection(features, cells, FOV_RAD, DISTANCE_OBJ, grid=grid)[:, 4]
     expected = (1 - (column - low_column)) * (1 - (row - low_row))
     assert float(lit.reshape(grid, grid, grid)[x, y, z]) == pytest.approx(expected, abs=1e-4)
     assert column > 16 > row
@@ -134,7 +140,7 @@ def test_a_dot_lights_the_token_before_it() -> None:
 def test_gradients_reach_the_encoder() -> None:
     network, cells = encoder(), cells_of_two(16)
     seen = network(pictures(2))
-    proj = two_scale_projection(seen, cells, FOV_RAD, DISTANCE_OBJ, grid=16, size_px=SIDE_PX)
+    proj = two_scale_projection(seen, cells, FOV_RAD, DISTANCE_OBJ, grid=16)
     (proj.square().sum() + seen.global_tokens.square().sum()).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name

@@ -15,10 +15,10 @@ from scipy.spatial.transform import Rotation
 from pixal3d_scene.camera import Camera
 from pixal3d_scene.depth import Depth
 from pixal3d_scene.frames import world_from_level_camera
-from pixal3d_scene.frontend.gravity import Stance, find_stance, height_above_floor
+from pixal3d_scene.frontend.gravity import Stance, find_stance, height_above_floor, stance_on_floor
 from pixal3d_scene.frontend.surfels import Surfels, find_surfels
-from pixal3d_scene.frontend.vanishing import Turn
-from pixal3d_scene.frontend.view import EstimatedUp, pose_from_up
+from pixal3d_scene.frontend.vanishing import Turn, pitch_and_roll_rad
+from pixal3d_scene.frontend.view import pose_from_up
 
 NOTHING_SEEN = Turn(
     pitch_rad=math.radians(10), roll_rad=0.0, yaw_rad=0.0, focal_px=300.0, pitch_sigma_rad=math.radians(10),
@@ -202,16 +202,27 @@ def test_with_a_wrong_focal_length_the_floor_is_still_level(factor: float) -> No
     assert np.abs(heights_m).max() < 0.05
 
 
-def test_a_network_tells_where_nothing_else_does_and_a_floor_overrules_it() -> None:
-    depth = sharp_scene().depth
-    off_by_5_deg = Rotation.from_rotvec([math.radians(3), 0, math.radians(4)]).apply(SHARP.up_cam)
-    estimated = EstimatedUp(up_cam=off_by_5_deg, sigma_rad=math.radians(2))
-    blind = find_stance(
-        find_surfels(depth, np.zeros_like(depth.valid)), NOTHING_SEEN, size_px=SHARP.size_px, estimated=estimated
-    )
-    assert blind.up_cam @ off_by_5_deg > math.cos(math.radians(1.5))  # lines that guess move it a little
-    assert blind.told_by[0] == "network"
-    assert math.degrees(blind.sigma_rad) == pytest.approx(2 * math.sqrt(2), rel=0.35)
-    surfels = find_surfels(depth, depth.valid & (sharp_scene().instances.label_map == 0))
-    seeing = find_stance(surfels, NOTHING_SEEN, size_px=SHARP.size_px, estimated=estimated)
-    assert off_deg(seeing, SHARP) < 0.3
+def test_a_floor_that_bulges_and_tilts_gives_the_height_and_leaves_gravity_alone() -> None:
+    scene = sharp_scene()
+    rows = np.linspace(-1, 1, scene.depth.z_m.shape[0])[:, None]
+    tilted = replace(scene.depth, z_m=(scene.depth.z_m * (1 + 0.15 * rows)).astype(np.float32))
+    room = scene.instances.label_map == 0
+    on_floor = room & (np.abs(scene.depth.points_world()[..., 1]) < 1e-3)
+    pitch_rad, roll_rad = pitch_and_roll_rad(SHARP.up_cam)
+    turn = replace(
+        NOTHING_SEEN, pitch_rad=pitch_rad, roll_rad=roll_rad, pitch_sigma_rad=math.radians(0.8),
+        roll_sigma_rad=math.radians(0.6),
+    )  # fmt: skip
+    by_planes = stance_of(scene, tilted, turn)
+    stance = stance_on_floor(tilted, on_floor, room, turn)
+    assert off_deg(stance, SHARP) < 1e-3 < 1 < off_deg(by_planes, SHARP)
+    assert math.degrees(stance.sigma_rad) == pytest.approx(1.0, rel=0.01)
+    exact = stance_on_floor(scene.depth, on_floor, room, turn)
+    assert exact.height_m == pytest.approx(1.37, abs=1e-3)
+    assert exact.height_sigma_m == pytest.approx(0, abs=1e-3)
+    assert exact.floor_share == pytest.approx(on_floor.sum() / room.sum(), rel=1e-6)
+    assert stance.height_m is not None
+    assert stance.height_sigma_m is not None
+    assert abs(stance.height_m - 1.37) < 2 * stance.height_sigma_m
+    nowhere = stance_on_floor(scene.depth, np.zeros_like(on_floor), room, turn)
+    assert (nowhere.height_m, nowhere.height_sigma_m, nowhere.floor_share) == (None, None, 0.0)

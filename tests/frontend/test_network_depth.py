@@ -201,7 +201,7 @@ def test_a_longer_lens_puts_what_looks_the_same_farther_away(scene: RenderedScen
     lens = {True: factor, False: 1.0}
     for per_focal_width, guess in ((True, canonical(scene, CAMERA)), (False, scene.depth.z_m)):
         prediction = Prediction(depth=np.asarray(guess), per_focal_width=per_focal_width)
-        depth, _ = depth_of_photo(prediction, scene.photo, scene.instances, known, source="it", assumed=ASSUMED)
+        depth = depth_of_photo(prediction, scene.photo, scene.instances, known, source="it", assumed=ASSUMED)
         ratio = depth.z_m[depth.valid] / scene.depth.z_m[depth.valid]
         np.testing.assert_allclose(ratio, lens[per_focal_width], rtol=1e-5)
     assert depth.source == "it"
@@ -213,11 +213,11 @@ def test_the_networks_own_focal_length_gives_the_true_room(scene: RenderedScene)
         per_focal_width=True,
         estimated=EstimatedCamera(camera=Camera(K=CAMERA.K, size_px=CAMERA.size_px), source="the depth network"),
     )
-    depth, _ = depth_of_photo(prediction, scene.photo, scene.instances, KnownView(), source="it", assumed=ASSUMED)
+    depth = depth_of_photo(prediction, scene.photo, scene.instances, KnownView(), source="it", assumed=ASSUMED)
     np.testing.assert_allclose(depth.z_m[depth.valid], scene.depth.z_m[depth.valid], rtol=1e-5)
     assert depth.camera.centre_world[1] == pytest.approx(1.27, abs=0.01)
     exif = replace(scene.photo, focal_px=float(CAMERA.K[0, 0] * 1.3))
-    depth, _ = depth_of_photo(prediction, exif, scene.instances, KnownView(), source="it", assumed=ASSUMED)
+    depth = depth_of_photo(prediction, exif, scene.instances, KnownView(), source="it", assumed=ASSUMED)
     np.testing.assert_allclose(depth.z_m[depth.valid], 1.3 * scene.depth.z_m[depth.valid], rtol=1e-5)
     assert any("EXIF data counts" in n for n in depth.notes)
 
@@ -226,7 +226,7 @@ def test_a_known_pose_or_height_sets_the_scale(scene: RenderedScene) -> None:
     prediction = Prediction(depth=np.asarray(1.2 * scene.depth.z_m).astype(np.float32), per_focal_width=False)
     bare = Camera(K=CAMERA.K, size_px=CAMERA.size_px)
     for known in (KnownView(camera=CAMERA), KnownView(camera=bare, pose_known=False, camera_height_m=1.27)):
-        depth, _ = depth_of_photo(prediction, scene.photo, scene.instances, known, source="it", assumed=ASSUMED)
+        depth = depth_of_photo(prediction, scene.photo, scene.instances, known, source="it", assumed=ASSUMED)
         np.testing.assert_allclose(depth.z_m[depth.valid], scene.depth.z_m[depth.valid], rtol=0.01)
         assert depth.camera.centre_world[1] == pytest.approx(1.27)
         assert any("scaled by 0.83" in n for n in depth.notes)
@@ -238,7 +238,7 @@ def test_smeared_edges_of_a_small_prediction_do_not_reach_the_photo(scene: Rende
     small = np.asarray(Image.fromarray(np.asarray(scene.depth.z_m)).resize((160, 120), Image.Resampling.BILINEAR))
     known = KnownView(camera=CAMERA)
     prediction = Prediction(depth=small.astype(np.float32), per_focal_width=False)
-    depth, _ = depth_of_photo(prediction, scene.photo, scene.instances, known, source="it", assumed=ASSUMED)
+    depth = depth_of_photo(prediction, scene.photo, scene.instances, known, source="it", assumed=ASSUMED)
     wrong = np.abs(np.log(depth.z_m / scene.depth.z_m)) > 0.08
     plain = np.asarray(Image.fromarray(small).resize((320, 240), Image.Resampling.BILINEAR))
     before = (np.abs(np.log(plain / scene.depth.z_m)) > 0.08).mean()

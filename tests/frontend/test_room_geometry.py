@@ -128,6 +128,38 @@ def test_an_upright_box_stands_at_its_exact_distance(
     assert np.quantile(np.abs(relief_m / scene.depth.z_m[mask] - 1), 0.95) < 0.03
 
 
+@pytest.mark.parametrize("pitch_deg", [12.0, 25.0])
+def test_a_block_seen_from_above_has_an_upright_front_and_a_level_top(pitch_deg: float) -> None:
+    camera = camera_in_room(pitch_deg=pitch_deg)
+    scene = painted_room(camera, {5: standing_box((1.0, 0.8, 0.6), 0.2, 0.0)})  # as deep as it is taken to be
+    mask = scene.instances.mask(5)
+    level = LevelView(camera, true_box(camera, 0.0))
+    relief_m = level.standing_relief(mask, find_foot(scene.instances.label_map, 5))
+    assert np.quantile(np.abs(relief_m / scene.depth.z_m[mask] - 1), 0.95) < 0.04  # a pixel of its foot is 1 to 3 %
+
+
+def test_what_hides_a_foot_does_not_push_the_object_back() -> None:
+    """Its top ends free, its legs behind another object: it is no farther than the lowest pixel of a leg."""
+    camera = camera_in_room()
+    table = standing_box((1.8, 0.06, 0.6), 0.0, -0.5, y=0.7)
+    leg = standing_box((0.1, 0.7, 0.1), 0.0, -0.3)
+    crate = standing_box((0.5, 0.4, 0.3), 0.0, 0.4)
+    meshes = {
+        1: Mesh(
+            vertices=np.concatenate([table.vertices, leg.vertices]),
+            faces=np.concatenate([table.faces, leg.faces + len(table.vertices)]),
+        ),
+        2: crate,
+    }
+    scene = painted_room(camera, meshes)
+    foot = find_foot(scene.instances.label_map, 1)
+    assert (foot.below == 2).any()
+    level = LevelView(camera, true_box(camera, 0.0))
+    mask = scene.instances.mask(1)
+    relief_m = level.standing_relief(mask, foot)
+    assert np.median(relief_m / scene.depth.z_m[mask]) < 1.25
+
+
 @pytest.mark.slow
 def test_an_object_behind_another_is_put_behind_it() -> None:
     camera = camera_in_room()

@@ -11,7 +11,13 @@ from scipy.spatial.transform import Rotation
 
 from pixal3d_scene.camera import Camera
 from pixal3d_scene.frames import world_from_level_camera
-from pixal3d_scene.frontend.vanishing import find_turn, pitch_and_roll_rad, room_directions_cam, straight_lines
+from pixal3d_scene.frontend.vanishing import (
+    ExpectedTurn,
+    find_turn,
+    pitch_and_roll_rad,
+    room_directions_cam,
+    straight_lines,
+)
 
 CASES = [(12.0, 0.0, 20.0), (5.0, 2.0, -15.0), (25.0, -2.0, 35.0), (-8.0, 1.0, 10.0)]
 
@@ -62,6 +68,37 @@ def test_without_lines_the_usual_pitch_is_a_guess() -> None:
     assert turn.pitch_sigma_rad > math.radians(9)
     assert turn.focal_sigma > 0.19
     assert turn.yaw_support == 0
+
+
+def expecting(pitch_deg: float, roll_deg: float, *, sigma_deg: float = 2.0) -> ExpectedTurn:
+    up_cam = room_directions_cam(math.radians(pitch_deg), math.radians(roll_deg), 0.0)[0]
+    return ExpectedTurn(up_cam=up_cam, up_sigma_rad=math.radians(sigma_deg), log_focal_sigma=0.07)
+
+
+def test_without_lines_what_a_network_expects_stays_and_roll_is_drawn_to_level() -> None:
+    camera = camera_in_room()
+    turn = find_turn(np.zeros((0, 2, 2)), camera, focal_is_known=False, expected=expecting(25, 4))
+    assert math.degrees(turn.pitch_rad) == pytest.approx((25 * 10**2 + 10 * 2**2) / (10**2 + 2**2), abs=0.1)
+    assert math.degrees(turn.roll_rad) == pytest.approx(4 * 1.5**2 / (1.5**2 + 2**2), abs=0.1)
+    assert turn.focal_px == pytest.approx(camera.K[0, 0], rel=2e-3)
+    assert math.degrees(turn.pitch_sigma_rad) == pytest.approx(2 * 10 / math.hypot(2, 10), rel=0.05)
+    assert turn.focal_sigma == pytest.approx(0.07, rel=0.05)
+
+
+@pytest.mark.parametrize(("pitch_deg", "roll_deg", "yaw_deg"), CASES)
+def test_lines_correct_what_a_network_expects(pitch_deg: float, roll_deg: float, yaw_deg: float) -> None:
+    camera = camera_in_room(pitch_deg=pitch_deg, roll_deg=roll_deg, yaw_deg=yaw_deg)
+    guessed = Camera.from_focal(focal_px=1.1 * float(camera.K[0, 0]), size_px=camera.size_px)
+    expected = expecting(pitch_deg + 3, roll_deg - 2)
+    turn = find_turn(edges_px(camera), guessed, focal_is_known=False, expected=expected)
+    assert math.degrees(turn.pitch_rad) == pytest.approx(pitch_deg, abs=0.5)
+    assert math.degrees(turn.roll_rad) == pytest.approx(roll_deg, abs=0.3)
+    assert turn.focal_px == pytest.approx(camera.K[0, 0], rel=0.04)  # of the network's error of 10 %
+    assert turn.pitch_sigma_rad < expected.up_sigma_rad / 2
+    many = np.concatenate([edges_px(camera)] * 10)
+    alone = find_turn(many, camera, focal_is_known=True)
+    both = find_turn(many, camera, focal_is_known=True, expected=expected)
+    assert both.roll_sigma_rad > alone.roll_sigma_rad  # here the lines claim no more than they keep
 
 
 @pytest.mark.parametrize(("pitch_deg", "roll_deg", "yaw_deg"), CASES)

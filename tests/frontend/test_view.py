@@ -11,6 +11,7 @@ from painted_room import camera_in_room, painted_room
 
 from pixal3d_scene.camera import Camera
 from pixal3d_scene.frontend.protocols import KnownView
+from pixal3d_scene.frontend.vanishing import ExpectedTurn, room_directions_cam
 from pixal3d_scene.frontend.view import EstimatedCamera, View, see_view, stand_view
 
 CAMERA = camera_in_room(pitch_deg=14, yaw_deg=15, fov_deg=65.0, size_px=(480, 360))
@@ -53,6 +54,23 @@ def test_the_networks_camera_is_last_and_told_where_it_disagrees(ratio: float, t
     without = see_view(replace(PHOTO, focal_px=None), KnownView(), fallback_fov_deg=60.0, estimated=estimated)
     assert without.camera.K[0, 0] == pytest.approx(400 * ratio)  # and not what the straight lines say
     assert any("taken from the depth network" in n for n in without.notes)
+
+
+def test_a_network_that_knows_its_error_is_corrected_by_straight_lines() -> None:
+    expected = ExpectedTurn(up_cam=CAMERA.up_cam, up_sigma_rad=math.radians(2), log_focal_sigma=0.07)
+    true_px = float(CAMERA.K[0, 0])
+    camera = Camera.from_focal(focal_px=1.1 * true_px, size_px=PHOTO.size_px)
+    estimated = EstimatedCamera(camera=camera, source="the network", expected=expected)
+    view = see_view(PHOTO, KnownView(), fallback_fov_deg=60.0, estimated=estimated)
+    assert abs(math.log(view.camera.K[0, 0] / true_px)) < 0.75 * math.log(1.1)
+    assert any("taken from the network and the photo's straight lines" in n for n in view.notes)
+    assert (
+        math.degrees(math.acos(room_directions_cam(view.turn.pitch_rad, view.turn.roll_rad, 0.0)[0] @ CAMERA.up_cam))
+        < 1
+    )
+    known = see_view(PHOTO, KnownView(horizontal_fov_deg=71.0), fallback_fov_deg=60.0, estimated=estimated)
+    assert known.camera.horizontal_fov_deg == pytest.approx(71)
+    assert known.turn.focal_sigma == 0
 
 
 def test_straight_lines_win_over_the_usual_field_of_view() -> None:

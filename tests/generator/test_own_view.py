@@ -66,8 +66,8 @@ def of_training() -> tuple[tuple[ObjectView, ...], CropPictures]:
     numbers = [v.instance.mask_value for v in of_photo()]
     views = tuple(
         object_view(
-            small_pack(), seen_room().room, v.instance.mask_value, v.mask, size_px=PICTURE_PX, margin=1.1,
-            cube_over_crop=CUBE_OVER_CROP,
+            small_pack(), seen_room().room, v.instance.mask_value, v.mask, v.depth.z_m,
+            size_px=PICTURE_PX, margin=1.1, cube_over_crop=CUBE_OVER_CROP,
         )
         for v in of_photo()
     )  # fmt: skip
@@ -92,6 +92,7 @@ def test_regions_and_depths_are_those_of_training() -> None:
         assert np.median(error) < 1e-3
         assert np.quantile(error, 0.98) < 0.02
         assert got.camera_distance_obj == pytest.approx(trained.camera_distance_obj, rel=1e-6)
+        assert got.scale_m == pytest.approx(trained.scale_m, rel=0.02)  # the median of other pixels
         assert got.fov_rad == pytest.approx(2 * math.atan(PICTURE_PX / 2 / trained.K_crop[0, 0]), rel=1e-6)
         shifted = np.roll(got.region, 1, axis=1)
         assert (shifted == expected).mean() < (got.region == expected).mean()

@@ -60,7 +60,7 @@ def test_shape_and_picture_agree() -> None:
     for index, grid in enumerate(batch.grids):
         wrong, depth_vox = misfit(batch, index, grid)
         # The legs of chairs are thinner than a voxel, and torn in the grid.
-        assert wrong < (0.3 if LABELS[batch.label[index]] == "chair" else 0.04), index
+        assert wrong < (0.33 if LABELS[batch.label[index]] == "chair" else 0.04), index
         assert depth_vox < 0.2, index
 
 
@@ -73,7 +73,7 @@ def test_half_a_voxel_is_seen(axis: int) -> None:
         if axis == 2:
             assert depth_vox > 0.3, index
         else:
-            assert wrong > 1.4 * misfit(batch, index, grid)[0], index
+            assert wrong > 1.3 * misfit(batch, index, grid)[0], index
 
 
 def test_a_mirrored_shape_is_seen() -> None:
@@ -135,7 +135,10 @@ def objects_in_photos() -> Iterator[tuple[int, SeenRoom, np.ndarray, ObjectView]
         mask = (instance_ids(seen.triangles, seen.visible.face)[0] == number).numpy()
         yield (
             index, seen, mask,
-            object_view(small_pack(), seen.room, number, mask, size_px=128, cube_over_crop=CUBE_OVER_CROP),
+            object_view(
+                small_pack(), seen.room, number, mask, seen.visible.z_m[0].numpy(),
+                size_px=128, cube_over_crop=CUBE_OVER_CROP,
+            ),
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from tiny_pipeline import NETWORKS_OF_ROLES, write_tiny_pipeline
 
 from pipelines import models
 from pixal3d_scene.errors import BackendMissing, InputError
+from pixal3d_scene.weights.own import FOLDER, OWN
 from pixal3d_scene.weights.registry import REGISTRY, published
 
 
@@ -35,8 +36,9 @@ def states(checks: list[models.FileCheck]) -> dict[str, str]:
 
 def test_list_tells_what_is_here(hub: Path, tmp_path: Path) -> None:
     before = {status.name: status for status in models.list_weights()}
-    assert set(before) == set(REGISTRY)
-    assert not any(status.present for status in before.values())
+    assert set(before) == {*OWN, *REGISTRY}
+    assert [name for name, status in before.items() if status.present] == list(OWN)
+    assert before["front_end"].size_bytes == (FOLDER / "front_end.safetensors").stat().st_size
     weights = published("dinov3")
     add_to_cache(hub, str(weights.hub_id), "config.json")
     half = next(s for s in models.list_weights() if s.name == "dinov3")
@@ -45,7 +47,7 @@ def test_list_tells_what_is_here(hub: Path, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own/naf.safetensors").touch()
     after = {status.name: status for status in models.list_weights()}
-    assert [name for name, status in after.items() if status.present] == ["dinov3", "naf"]
+    assert [name for name, status in after.items() if status.present] == [*OWN, "dinov3", "naf"]
     assert after["dinov3"].revision == COMMIT
     json.dumps([status.facts() for status in after.values()])
     assert all(len(status.row()) == len(models.LIST_HEADER) for status in after.values())

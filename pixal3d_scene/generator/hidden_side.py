@@ -1,0 +1,38 @@
+"""What a network believes of an object, for the parts that no photo shows: a solid and its place in the world.
+
+`lift` completes an object by symmetry and by how wide its parts are. A belief of the whole object replaces these where
+nothing is seen; what is seen stays where the photo has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from ..frames import Similarity
+from .own_solid import SolidField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BelievedSolid:
+    """solid: in `obj`. Its truncated distances are good near its surface only."""
+
+    solid: SolidField
+    T_world_from_obj: Similarity
+
+    def inside_m(self, points_world: Float[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n"]:
+        """How far inside the solid's surface each point lies, metres; negative outside."""
+        from scipy.ndimage import map_coordinates
+
+        solid = self.solid
+        points_obj = self.T_world_from_obj.inverse().apply(points_world)
+        at = np.moveaxis((points_obj - solid.low_obj) / solid.spacing_obj, -1, 0)
+        outside = float(solid.field.min())
+        inside_obj = map_coordinates(solid.field, at, order=1, mode="constant", cval=outside, output=np.float32)
+        return np.asarray(inside_obj * np.float32(self.T_world_from_obj.scale))
+
+    def nodes_world(self) -> Float[np.ndarray, "n 3"]:
+        """Points that fill the solid."""
+        return self.T_world_from_obj.apply(self.solid.points_obj()[self.solid.field > 0])

@@ -1,0 +1,47 @@
+"""Licences in the report are those of the networks that had a part in the run, and of no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pixal3d_scene.settings import resolve_settings
+from pixal3d_scene.weights.registry import REGISTRY
+from pixal3d_scene.weights.used import licences_used
+
+
+def used(
+    preset: str = "embedded", *, masks_given: bool = False, depth_given: bool = False, **overrides: Any
+) -> dict[str, str]:
+    return licences_used(
+        resolve_settings(preset=preset, overrides=overrides), masks_given=masks_given, depth_given=depth_given
+    )
+
+
+def test_the_default_uses_the_packages_own() -> None:
+    lifted = {"generate": {"generator": "lift"}}
+    assert used(**lifted) == {"front_end": "Apache-2.0"}
+    assert used(masks_given=True, **lifted) == {"front_end": "Apache-2.0"}  # its depth
+    assert used(masks_given=True, depth_given=True, **lifted) == {}
+    assert used(masks_given=True, depth_given=True, generate={"generator": "embedded"}) == {"objects": "Apache-2.0"}
+
+
+def test_published_networks_have_the_licence_of_the_registry() -> None:
+    found = used("pixal3d")
+    assert set(found) == {"sam2", "grounding-dino", "depth-anything-small", "pixal3d", "dinov3", "naf"}
+    assert all(licence == REGISTRY[name].licence for name, licence in found.items())
+    assert set(used("pixal3d", masks_given=True)) == {"depth-anything-small", "pixal3d", "dinov3", "naf"}
+    assert "sdxl-inpainting" in used("pixal3d", complete={"completer": "inpaint"})
+    pro = used("pixal3d", depth={"estimator": "depth_pro", "weights": "apple/DepthPro-hf"})
+    assert "apple-amlr" in pro["depth-pro"]
+
+
+@pytest.mark.parametrize("part", ["front_end", "generate"])
+def test_ones_own_folder_has_no_known_licence(part: str) -> None:
+    overrides: dict[str, Any] = {
+        "front_end": {"front_end": {"weights": "mine/x.safetensors"}},
+        "generate": {"generate": {"generator": "pixal3d", "pixal3d": {"weights": "mine"}}},
+    }[part]
+    mine = {name: licence for name, licence in used(**overrides).items() if name.startswith("mine")}
+    assert list(mine.values()) == ["not known: a folder or repository of your choice"]
