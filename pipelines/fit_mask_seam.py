@@ -4,7 +4,9 @@
 
 True masks and planted merges (what stands on something with it, and neighbours that touch) are asked for cuts. Two of
 three rooms have noisy depth, the third has the true one. Besides the weights it prints, for thresholds of the log-odds,
-how many merges are cut rightly and how many true masks are cut, each room judged by weights from other rooms.
+how many merges are cut rightly and how many true masks are cut, each room judged by weights from other rooms. That is
+done for several weights of `by_depth`: the fit hears every suggested cut, of which few are by depth, while only the
+likeliest cut of a mask is judged.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ _FOUND_IOU, _RIGHT_IOU, _WRONG_IOU, _UNCHANGED_IOU = 0.5, 0.6, 0.45, 0.95
 _WRONG_CUT_OF_MERGE = 0.1  # weight: the mask was wrong before
 _RIDGE = 1.0
 _FOLDS = 5
+_RAISES = (0.0, 1.0, 2.0, 2.5, 3.0, 4.0)  # of the fitted weight of `by_depth`
 Mask = Bool[np.ndarray, "H W"]
+_Cut = tuple[float, bool, float]  # log-odds, of a merge, IoU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,20 +127,45 @@ def fit(asked: list[AskedMask]) -> Float[np.ndarray, "F+1"]:
 
 def print_table(asked: list[AskedMask]) -> None:
     """Merges cut rightly and true masks cut by the likeliest cut of each mask, by the least log-odds of a cut."""
-    likeliest = []
-    for fold in range(_FOLDS):
-        weights = fit([m for m in asked if m.room % _FOLDS != fold])
-        for mask in asked:
-            if mask.room % _FOLDS == fold and len(mask.seams):
-                odds = weights[0] + mask.seams @ weights[1:]
-                best = int(odds.argmax())
-                likeliest.append((float(odds[best]), mask.merged, float(mask.iou[best])))
     merges = sum(m.merged for m in asked)
-    print("| log-odds | merges | true masks |\n|---|---|---|")
-    for least in np.arange(-1.0, 3.01, 0.25):
-        found = sum(merged and iou > _FOUND_IOU for odds, merged, iou in likeliest if odds >= least)
-        cut = sum(not merged and iou < _UNCHANGED_IOU for odds, merged, iou in likeliest if odds >= least)
-        print(f"| {least:.2f} | {found} of {merges} | {cut} of {len(asked) - merges} |")
+    weights = [fit([m for m in asked if m.room % _FOLDS != fold]) for fold in range(_FOLDS)]
+    print(f"Merges cut rightly of {merges}, true masks cut of {len(asked) - merges}; by depth alone {_by_depth(asked)}")
+    print("| log-odds |" + "".join(f" by_depth +{more:g} |" for more in _RAISES))
+    print("|---|" + "---|" * len(_RAISES))
+    likeliest = [_likeliest(asked, weights, more) for more in _RAISES]
+    for least in np.arange(0.0, 3.01, 0.25):
+        counts = [_counts([cut for cut in cuts if cut[0] >= least]) for cuts in likeliest]
+        print(f"| {least:.2f} |" + "".join(f" {count} |" for count in counts))
+
+
+def _likeliest(asked: list[AskedMask], weights: list[Float[np.ndarray, "F+1"]], more: float) -> list[_Cut]:
+    """The likeliest cut of each mask with a weight of `by_depth` that is so much larger, each room by other rooms."""
+    cuts = []
+    raised = np.array([more * (f.name == "by_depth") for f in fields(Seam)])
+    for mask in asked:
+        if len(mask.seams):
+            fitted = weights[mask.room % _FOLDS]
+            odds = fitted[0] + mask.seams @ (fitted[1:] + raised)
+            best = int(odds.argmax())
+            cuts.append((float(odds[best]), mask.merged, float(mask.iou[best])))
+    return cuts
+
+
+def _by_depth(asked: list[AskedMask]) -> str:
+    """As the table, for what the depth rules cut: the best cut of a merge, the worst of a true mask."""
+    column = [f.name for f in fields(Seam)].index("by_depth")
+    cuts = []
+    for mask in asked:
+        iou = mask.iou[mask.seams[:, column] == 1]
+        if len(iou):
+            cuts.append((0.0, mask.merged, float(iou.max() if mask.merged else iou.min())))
+    return _counts(cuts)
+
+
+def _counts(cuts: list[_Cut]) -> str:
+    found = sum(merged and iou > _FOUND_IOU for _, merged, iou in cuts)
+    wrong = sum(not merged and iou < _UNCHANGED_IOU for _, merged, iou in cuts)
+    return f"{found}, {wrong}"
 
 
 if __name__ == "__main__":

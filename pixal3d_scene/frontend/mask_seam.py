@@ -1,6 +1,7 @@
 """Whether a part of a mask is an object of its own: what depth and a network's votes say of both sides, as one figure.
 
-Logistic; its weights come from rooms that the project renders (docs/front-end.md, `pipelines.fit_mask_seam`).
+Logistic; its weights come from rooms that the project renders (docs/front-end.md, `pipelines.fit_mask_seam`). That of
+`by_depth` is larger than the fitted one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Seam:
     step: float
 
 
-_WEIGHTS = Seam(by_depth=2.34, words=8.24, strangers=-2.25, step=1.00)
+_WEIGHTS = Seam(by_depth=4.84, words=8.24, strangers=-2.25, step=1.00)
 _BIAS = -4.10
 
 
