@@ -20,7 +20,7 @@ HOW_CUT = {
     False: "Masks of several objects were looked for by depth alone, without the front-end network.",
     True: "Masks of several objects were looked for by depth and by the front-end network's votes.",
 }
-_SURE = 1.75  # log-odds of a cut that is made
+_SURE = 2.0  # log-odds of a cut that is made
 _SAME_IOU = 0.9  # with what depth says alike
 _OTHER_IOU = 0.3  # with a part that is cut off already
 _WITHIN = 0.9  # of a part that is cut off lies in one part that is left
