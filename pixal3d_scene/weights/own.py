@@ -18,7 +18,6 @@ LICENCE = "Apache-2.0"
 OWN = {
     "front_end": (FRONT_END, "objects, depth, camera and gravity from one photo"),
     "extents": (EXTENTS, "how far objects go on that the photo's border or others cut off"),
-    "objects": (OBJECTS, "what an object is like where the photo does not show it"),
 }
 
 

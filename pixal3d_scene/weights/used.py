@@ -42,8 +42,10 @@ def _references(settings: Settings, *, masks_given: bool, depth_given: bool) -> 
             yield getattr(segment, segment.detector).weights
     if not depth_given and depth.estimator in _DEFAULT_DEPTH:
         yield depth.weights or _DEFAULT_DEPTH[depth.estimator]
-    if generate.generator == "embedded":
-        yield generate.embedded.weights or "objects"
+    if generate.generator == "lift":
+        yield "extents"
+    if generate.generator == "embedded" and generate.embedded.weights:
+        yield generate.embedded.weights
     if generate.generator == "pixal3d":
         chosen = generate.pixal3d
         yield chosen.weights

@@ -20,11 +20,11 @@ def used(
 
 
 def test_the_default_uses_the_packages_own() -> None:
-    lifted = {"generate": {"generator": "lift"}}
-    assert used(**lifted) == {"front_end": "Apache-2.0"}
-    assert used(masks_given=True, **lifted) == {"front_end": "Apache-2.0"}  # its depth
-    assert used(masks_given=True, depth_given=True, **lifted) == {}
-    assert used(masks_given=True, depth_given=True, generate={"generator": "embedded"}) == {"objects": "Apache-2.0"}
+    both = {"front_end": "Apache-2.0", "extents": "Apache-2.0"}
+    assert used() == both
+    assert used(masks_given=True) == both  # its depth
+    assert used(masks_given=True, depth_given=True) == {"extents": "Apache-2.0"}
+    assert used(masks_given=True, depth_given=True, generate={"generator": "box"}) == {}
 
 
 def test_published_networks_have_the_licence_of_the_registry() -> None:
@@ -37,10 +37,11 @@ def test_published_networks_have_the_licence_of_the_registry() -> None:
     assert "apple-amlr" in pro["depth-pro"]
 
 
-@pytest.mark.parametrize("part", ["front_end", "generate"])
+@pytest.mark.parametrize("part", ["front_end", "generate", "objects"])
 def test_ones_own_folder_has_no_known_licence(part: str) -> None:
     overrides: dict[str, Any] = {
         "front_end": {"front_end": {"weights": "mine/x.safetensors"}},
+        "objects": {"generate": {"generator": "embedded", "embedded": {"weights": "mine"}}},
         "generate": {"generate": {"generator": "pixal3d", "pixal3d": {"weights": "mine"}}},
     }[part]
     mine = {name: licence for name, licence in used(**overrides).items() if name.startswith("mine")}
