@@ -23,6 +23,7 @@ from .standing import Footing, LevelView, find_foot
 
 _LEAST_ROOM = 0.08  # of the photo
 _MOSTLY, _LEAST_RUG = 0.5, 0.01  # of an object's pixels, and of the photo
+_STANDS = 0.85  # of the floor's distance: nearer than that, the network sees something that is no floor
 # Robust spread of log(box / network) over the room's pixels. Where it is more, the room is no box, or the photo shows
 # too little of it to tell.
 _LARGEST_SPREAD = 0.2
@@ -52,7 +53,7 @@ def with_room_in_box(
     """The depth with every pixel of the room on a box; as it was, with a note, where no box fits.
 
     part: index into SHELL_PARTS, 0 for objects. yaw_rad: of the room's walls, see `vanishing.Turn`. rug: pixels of what
-    lies flat on the floor; an object that is mostly rug stays there.
+    lies flat on the floor; an object that is mostly rug stays there, but for what clearly stands on it.
     """
     room = part > 0
     if room.mean() < _LEAST_ROOM or not (room & depth.valid).any():
@@ -81,7 +82,9 @@ def with_room_in_box(
         mask: Bool[np.ndarray, "H W"], relief_m: Float[np.ndarray, "n"], footing: Footing
     ) -> Float[np.ndarray, "n"]:
         if rug is not None and mask.mean() > _LEAST_RUG and rug[mask].mean() > _MOSTLY:
-            return np.asarray(shell_m[mask])
+            # What stands on the rug and is in its mask does not lie flat with it.
+            stands = ~rug[mask] & (objects_m[mask] < _STANDS * shell_m[mask])
+            return np.where(stands, objects_m[mask], shell_m[mask])
         return _joined(mask, relief_m, objects_m, depth.valid, footing)
 
     standing_notes = place_objects(placed_m, instances, feet, LevelView(depth.camera, box), join=join)

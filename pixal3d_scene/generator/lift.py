@@ -26,7 +26,7 @@ from .lift_cut import look_at_cut
 from .lift_evidence import plan_grid
 from .lift_extent import grown_box
 from .lift_foot import find_foot
-from .lift_sheet import lift_sheet
+from .lift_sheet import THICKNESS_M, lift_sheet
 from .lift_texture import paint
 from .lift_view import ObjectView, look_at_object
 from .lift_visible import believed_pixels, points_at, surroundings_world, with_surroundings
@@ -72,17 +72,21 @@ class Lift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifted:
-    """An object's solid before it has a surface. seen: pixels of its mask with a depth that can be believed."""
+    """An object's solid before it has a surface. seen: pixels of its mask with a depth that can be believed.
+
+    rise_m: how far nine of ten of its visible points rise at most above what it lies on.
+    """
 
     seen: Bool[np.ndarray, "H W"]
     view: ObjectView
     solid: Solid
+    rise_m: float
     notes: tuple[str, ...]
 
     @property
-    def is_empty(self) -> bool:
-        """Nothing rises above what it lies on."""
-        return not (self.solid.field > 0).any()
+    def is_flat(self) -> bool:
+        """Nothing of it, or less than a slab is thick, rises above what it lies on."""
+        return self.rise_m < THICKNESS_M or not (self.solid.field > 0).any()
 
     def surface_world(self, max_faces: int) -> Mesh:
         """A closed mesh."""
@@ -124,14 +128,15 @@ def lifted_solid(volume: CropVolume, *, voxels: int, believed: BelievedSolid | N
         notes += ("The photo's border cuts it off; how far it goes on is a network's guess.",)
     if believed is None and not solid.copies:
         notes += ("The object looks asymmetric; its hidden side is as deep as its visible parts are wide.",)
-    return Lifted(seen=seen, view=view, solid=solid, notes=notes)
+    rise_m = float(np.quantile(seen_world[:, 1], 0.9)) - foot.bottom_m
+    return Lifted(seen=seen, view=view, solid=solid, rise_m=rise_m, notes=notes)
 
 
 def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) -> ObjectAsset:
     """The whole method, top to bottom. Raises StageFailed where the depth shows too little of the object."""
     lifted = lifted_solid(volume, voxels=voxels)
     notes = lifted.notes
-    if not lifted.is_empty:
+    if not lifted.is_flat:
         mesh_world = lifted.surface_world(max_faces)
         textured_world, material = paint(mesh_world, volume, lifted.view, lifted.solid, texture_px=texture_px)
     else:

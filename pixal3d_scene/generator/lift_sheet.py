@@ -16,7 +16,7 @@ from ..mesh.surface import solid_surface
 from .lift_texture import crop_picture, uv_in_crop
 from .lift_visible import points_at
 
-_THICKNESS_M = 0.02
+THICKNESS_M = 0.02
 _LONGEST_SIDE_CELLS = 160
 _LAYERS = 3  # grid points across the slab; the outer two are empty space
 
@@ -61,5 +61,5 @@ def _slab_in_world(
     reach = ((middle - camera.centre_world) @ normal) / np.where(np.abs(along) < 1e-6, -1e-6, along)
     layer = slab.vertices[:, 2] - 0.5  # 0 on the far side, 1 on the seen side
     on_plane = camera.centre_world + reach[:, None] * rays_world
-    vertices = on_plane + (layer * _THICKNESS_M)[:, None] * normal
+    vertices = on_plane + (layer * THICKNESS_M)[:, None] * normal
     return Mesh(vertices=vertices, faces=slab.faces)

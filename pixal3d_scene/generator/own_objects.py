@@ -102,7 +102,7 @@ class OwnObjects:
         T_world_from_obj = Similarity.from_rigid(volume.camera.T_world_from_cam) @ T_cropcam_from_obj
         believed = BelievedSolid(solid=solid, T_world_from_obj=T_world_from_obj)
         lifted = lifted_solid(volume, voxels=self._settings.voxels, believed=believed)
-        if lifted.is_empty:
+        if lifted.is_flat:
             raise StageFailed("generate", "nothing of it rises above what it lies on")
         mesh_obj = lifted.surface_world(self._settings.max_faces).transformed(T_world_from_obj.inverse())
         mesh_obj, material = paint_generated(
