@@ -20,6 +20,7 @@ from ..frames import cropcam_from_obj
 from ..mesh.simplify import simplify_closed
 from ..mesh.surface import solid_surface
 from ..progress import Progress
+from ..weights.own import EXTENTS
 from .hidden_side import BelievedSolid
 from .lift_box import Box, complete_box, deepest_box, visible_box
 from .lift_cut import look_at_cut
@@ -43,7 +44,7 @@ class Lift:
     """
 
     name = "lift"
-    revision = code_revision("generator/lift*.py", "mesh/*.py")
+    revision = code_revision("generator/lift*.py", "generator/hidden_side.py", "mesh/*.py", f"weights/own/{EXTENTS}")
 
     def __init__(self, voxels: int, max_faces: int, texture_px: int) -> None:
         self._voxels, self._max_faces, self._texture_px = voxels, max_faces, texture_px
