@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_object_networks import OBJECT_NETWORKS, write_object_pipeline
+from tiny_object_networks import CUBE_OVER_CROP, OBJECT_NETWORKS, PICTURE_PX, RESOLUTION
 
 from pixal3d_scene.errors import BackendMissing, InputError
 from pixal3d_scene.generator.own_cascade import load_networks
@@ -28,7 +28,11 @@ def test_everything_of_the_file_is_read(object_networks: Path) -> None:
     assert set(pipeline.checkpoints) == {*OWN_ROLES, "view_encoder"}
     for role, (stem, _, _) in OBJECT_NETWORKS.items():
         assert pipeline.checkpoints[role].weights == object_networks / f"{stem}.safetensors"
-    assert (pipeline.cube_over_crop, pipeline.picture_px, pipeline.resolution) == (1.25, 64, 64)
+    assert (pipeline.cube_over_crop, pipeline.picture_px, pipeline.resolution) == (
+        CUBE_OVER_CROP,
+        PICTURE_PX,
+        RESOLUTION,
+    )
     networks = load_networks(pipeline, steps=3, guidance=2.0)
     assert networks.token_grid == 16
     for sampler in networks.samplers.values():
