@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_object_networks import CUBE_OVER_CROP, OBJECT_NETWORKS, PICTURE_PX, RESOLUTION
+from tiny_object_networks import CUBE_OVER_CROP, OBJECT_NETWORKS, PICTURE_PX, RESOLUTION, write_object_pipeline
 
 from pixal3d_scene.errors import BackendMissing, InputError
 from pixal3d_scene.generator.own_cascade import load_networks
