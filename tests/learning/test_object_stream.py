@@ -54,13 +54,23 @@ def misfit(batch: ObjectBatch, index: int, grid: ObjectGrid) -> tuple[float, flo
     return float(wrong), float(apart)
 
 
+@functools.cache
+def sound_grids() -> tuple[ObjectGrid, ...]:
+    """The batch's grids; those of chairs finer, since their legs are thinner than a voxel of 64 and torn there."""
+    batch, finer = small_objects(), {}
+    for index, seen, _, view in objects_in_photos():
+        if LABELS[batch.label[index]] == "chair":
+            finer[index] = object_grid(view, seen.triangles, int(batch.number[index]), resolution=192)
+    assert finer
+    return tuple(finer.get(index) or grid for index, grid in enumerate(batch.grids))
+
+
 def test_shape_and_picture_agree() -> None:
     batch = small_objects()
     assert len(batch) == 8
-    for index, grid in enumerate(batch.grids):
+    for index, grid in enumerate(sound_grids()):
         wrong, depth_vox = misfit(batch, index, grid)
-        # The legs of chairs are thinner than a voxel, and torn in the grid.
-        assert wrong < (0.33 if LABELS[batch.label[index]] == "chair" else 0.04), index
+        assert wrong < 0.04, index
         assert depth_vox < 0.2, index
 
 
@@ -68,12 +78,12 @@ def test_shape_and_picture_agree() -> None:
 def test_half_a_voxel_is_seen(axis: int) -> None:
     batch = small_objects()
     shift = 0.5 * torch.eye(3)[axis]
-    for index, grid in enumerate(batch.grids):
+    for index, grid in enumerate(sound_grids()):
         wrong, depth_vox = misfit(batch, index, replace(grid, offset_vox=grid.offset_vox + shift))
         if axis == 2:
             assert depth_vox > 0.3, index
         else:
-            assert wrong > 1.3 * misfit(batch, index, grid)[0], index
+            assert wrong > 1.4 * misfit(batch, index, grid)[0], index
 
 
 def test_a_mirrored_shape_is_seen() -> None:
