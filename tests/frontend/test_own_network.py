@@ -86,7 +86,11 @@ def test_metres_and_focal_length_are_those_of_the_room(knowing: OwnNetwork) -> N
     assert depth.camera.centre_world[1] == pytest.approx(true_m, rel=0.02)
     true_z_m = ROOM.z_m[0].numpy().repeat(2, axis=0).repeat(2, axis=1)
     # The box of the room is fitted to 128 px; the floor's depth changes within a pixel of the network's maps.
-    assert np.median(np.abs(depth.z_m / true_z_m - 1)[depth.valid]) < 0.06
+    error = depth.z_m / true_z_m - 1
+    assert depth.valid.all()
+    assert np.median(np.abs(error)[masks().label_map == 0]) < 0.05
+    # Of the distance of what stands on the floor a network has a fifth, however right it is.
+    assert all(abs(np.median(error[masks().label_map == v])) < 0.11 for v in np.unique(masks().label_map)[1:])
     usually_higher = OwnDepth(knowing, assumed=replace(ASSUMED, camera_height_m=1.44 * true_m))
     higher = usually_higher.estimate(photo(), masks(), KnownView(horizontal_fov_deg=fov_deg))
     assert higher.camera.centre_world[1] == pytest.approx(1.2 * true_m, rel=0.02)
