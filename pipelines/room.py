@@ -21,6 +21,7 @@ from pixal3d_scene.depth import Depth
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.export.facts import UNDISTORTED_NAME, scene_facts
 from pixal3d_scene.export.glb import object_glb, scene_glb
+from pixal3d_scene.frontend.mask_cut import HOW_CUT
 from pixal3d_scene.models import Models, load_models
 from pixal3d_scene.photo import read_photo
 from pixal3d_scene.progress import Progress
@@ -281,8 +282,13 @@ def _name_of(result: Reconstruction, mask_value: int) -> str:
 
 def _licences(result: Reconstruction, settings: Settings) -> dict[str, str]:
     """Of the package and of every network that had a part in the run."""
-    given = {"masks_given": result.instances.source == "given", "depth_given": result.depth.source == "given"}
-    return {"pixal3d-scene": LICENCE, **licences_used(settings, **given)}
+    used = licences_used(
+        settings,
+        masks_given=result.instances.source == "given",
+        depth_given=result.depth.source == "given",
+        votes_asked=HOW_CUT[True] in result.instances.notes,
+    )
+    return {"pixal3d-scene": LICENCE, **used}
 
 
 def _versions() -> dict[str, str]:

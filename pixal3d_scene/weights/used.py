@@ -16,11 +16,17 @@ _UNKNOWN = "not known: a folder or repository of your choice"
 _DEFAULT_DEPTH = {"depth_anything": "depth-anything-small", "depth_pro": "depth-pro"}
 
 
-def licences_used(settings: Settings, *, masks_given: bool, depth_given: bool) -> dict[str, str]:
-    """By names of `models list` where they are listed. *_given: the user brought these instead of a network."""
+def licences_used(
+    settings: Settings, *, masks_given: bool, depth_given: bool, votes_asked: bool = False
+) -> dict[str, str]:
+    """By names of `models list` where they are listed. *_given: the user brought these instead of a network.
+
+    votes_asked: the front-end network helped to clean masks that it did not make.
+    """
     by_hub_id = {entry.hub_id: entry for entry in REGISTRY.values() if entry.hub_id and not entry.name.endswith("-mv")}
     used: dict[str, str] = {}
-    for reference in _references(settings, masks_given=masks_given, depth_given=depth_given):
+    references = _references(settings, masks_given=masks_given, depth_given=depth_given)
+    for reference in (*references, *([settings.front_end.weights or "front_end"] if votes_asked else [])):
         entry = REGISTRY.get(reference) or by_hub_id.get(reference)
         if reference in OWN:
             used[reference] = LICENCE

@@ -25,6 +25,8 @@ def test_the_default_uses_the_packages_own() -> None:
     assert used(masks_given=True) == both  # its depth
     assert used(masks_given=True, depth_given=True) == {"extents": "Apache-2.0"}
     assert used(masks_given=True, depth_given=True, generate={"generator": "box"}) == {}
+    settings = resolve_settings()
+    assert licences_used(settings, masks_given=True, depth_given=True, votes_asked=True) == both
 
 
 def test_published_networks_have_the_licence_of_the_registry() -> None:
