@@ -300,9 +300,13 @@ def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of checkpoints, curves and weights.")],
     minutes: Annotated[float | None, typer.Option(help="Stop after this time, all sessions together.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    autoencoders: Annotated[
+    earlier: Annotated[
         Path | None,
-        typer.Option("--from", help="OUT of the runs objects-structure and objects-voxels, if another folder."),
+        typer.Option(
+            "--from",
+            help="For objects-flows: OUT of objects-structure and objects-voxels, if another folder. For front-end: "
+            "weights to start from.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -311,7 +315,7 @@ def train(
     with exit_codes(verbose):
         from pipelines.train import train as run_training
 
-        done = run_training(settings, data, out, device=device, minutes=minutes, autoencoders=autoencoders)
+        done = run_training(settings, data, out, device=device, minutes=minutes, earlier=earlier)
         if as_json:
             print_json(done)
             return

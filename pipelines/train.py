@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +33,16 @@ def train(
     *,
     device: str = "auto",
     minutes: float | None = None,
-    autoencoders: Path | None = None,
+    earlier: Path | None = None,
 ) -> dict[str, Any]:
     """Train what the settings `name` (installed, or a TOML file) describe; an interrupted run goes on.
 
     data: for the front-end network a pack of models (`pipelines.pack_models`), rendered as they are needed, or a folder
     of rendered rooms (`pipelines.render_rooms`, both splits); for the object networks a folder of objects
     (`pipelines.render_objects`, both splits); for the extents a folder of samples (`pipelines.sample_extents`).
-    minutes: instead of the settings' own limit. autoencoders: OUT of an earlier run, where flows are not trained into
-    the same folder. Returns the last validation, and where the weights are. Raises InputError where settings, data or
-    an earlier checkpoint do not fit.
+    minutes: instead of the settings' own limit. earlier: for flows OUT of the autoencoders' runs, where that is another
+    folder; for the front-end network weights to start from instead of chance. Returns the last validation, and where
+    the weights are. Raises InputError where settings, data or an earlier checkpoint do not fit.
     """
     settings = read_training_settings(name)
     if not data.exists():
@@ -57,29 +58,38 @@ def train(
     plan = TrainingPlan(**settings.plan.model_dump() | ({} if minutes is None else {"minutes": minutes}))
     torch.manual_seed(plan.seed)
     if settings.kind == "front_end":
-        return _train_front_end(settings, plan, data, out, where)
+        return _train_front_end(settings, plan, data, out, where, earlier)
     if settings.kind == "extents":
         return _train_extents(settings, plan, data, out, where)
     from pipelines.train_objects import ObjectRun, train_objects
 
     rank = int(os.environ.get("RANK", "0"))
     return train_objects(
-        ObjectRun(settings=settings, data=data, out=out, device=where, plan=plan, autoencoders=autoencoders, rank=rank)
+        ObjectRun(settings=settings, data=data, out=out, device=where, plan=plan, autoencoders=earlier, rank=rank)
     )
 
 
 def _train_front_end(
-    settings: TrainingSettings, plan: TrainingPlan, rooms: Path, out: Path, device: torch.device
+    settings: TrainingSettings,
+    plan: TrainingPlan,
+    rooms: Path,
+    out: Path,
+    device: torch.device,
+    earlier: Path | None,
 ) -> dict[str, Any]:
     from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork
-    from pixal3d_scene.frontend.front_end_weights import write_front_end
+    from pixal3d_scene.frontend.front_end_weights import read_front_end, write_front_end
     from pixal3d_scene.learning.front_end_task import FrontEndTask
     from pixal3d_scene.learning.training import averaged_weights, train
     from pixal3d_scene.learning.vocabulary import LABELS
 
-    network = FrontEndNetwork(
-        FrontEndConfig(labels=LABELS, side_px=max(settings.rooms.size_px), **settings.network.model_dump())
-    )
+    config = FrontEndConfig(labels=LABELS, side_px=max(settings.rooms.size_px), **settings.network.model_dump())
+    network = FrontEndNetwork(config)
+    if earlier is not None:
+        begun = read_front_end(earlier)
+        if replace(begun.config, side_px=config.side_px) != config:  # any size of pictures serves the same weights
+            raise InputError(f"The network in {earlier} has another size or other words than these settings describe.")
+        network.load_state_dict(begun.state_dict())
     draw, validation = _rooms(settings, rooms, device)
     task = FrontEndTask(network, draw, validation, seed=plan.seed, half_size_steps=settings.rooms.half_size_steps)
     figures = train(task, plan, out, device=device)

@@ -62,6 +62,21 @@ def test_from_a_pack_as_the_command_line_does_it(tmp_path: Path) -> None:
     assert json.loads(again.stdout) == facts
 
 
+def test_a_network_goes_on_from_weights_that_are_there(tmp_path: Path) -> None:
+    data, slow = rooms(tmp_path / "rooms"), tmp_path / "slow.toml"
+    smoke = read_training_settings("front-end-smoke")
+    sizes = "\n".join(f"{k} = {list(v) if isinstance(v, tuple) else v}" for k, v in smoke.network.model_dump().items())
+    slow.write_text(f"[plan]\nsteps = 1\nlearning_rate = 1e-9\naveraging = 0.001\n[network]\n{sizes}\n")
+    first = train("front-end-smoke", data, tmp_path / "first", device="cpu")
+    on = train(str(slow), data, tmp_path / "on", device="cpu", earlier=Path(first["weights"]))
+    chance = train(str(slow), data, tmp_path / "chance", device="cpu")
+    a, b, c = (read_front_end(Path(done["weights"])).dense.weight for done in (first, on, chance))
+    assert torch.allclose(a, b, atol=1e-3)
+    assert not torch.allclose(a, c, atol=1e-3)
+    with pytest.raises(InputError, match="another size"):
+        train("front-end", data, tmp_path / "other", device="cpu", earlier=Path(first["weights"]))
+
+
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no rendered rooms"):
         train("front-end-smoke", tmp_path, tmp_path / "out")

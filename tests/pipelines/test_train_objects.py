@@ -102,7 +102,7 @@ def test_comparisons_train_the_same_networks_and_write_no_pipeline(
     text = Path("configs/training/objects-flows-smoke.toml").read_text()
     settings = tmp_path / "comparison.toml"
     settings.write_text(text.replace("[flows]\n", f"[flows]\n{change}\n").replace("steps = 12", "steps = 2"))
-    done = train(str(settings), data, tmp_path / "out", device="cpu", autoencoders=trained)
+    done = train(str(settings), data, tmp_path / "out", device="cpu", earlier=trained)
     assert Path(done["weights"]) == tmp_path / "out" / "flows"
     assert not (tmp_path / "out" / "objects").exists()
     assert {k: v.shape for k, v in averaged_weights(tmp_path / "out" / "flows").items()} == {
