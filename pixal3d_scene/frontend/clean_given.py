@@ -36,11 +36,10 @@ def clean_given(given: Instances, depth: Depth | None, votes: ObjectVotes | None
         mask = given.mask(item.mask_value)
         region = Region(pixels=mask, top=0, left=0, label="", score=1.0)
         before = region.with_pixels(mask, region.box)
-        after = tidy(before, shape, evidence)
-        # Holes are filled only where no other object is.
         box = before.box
-        free = (label_map[box] == 0) | (label_map[box] == item.mask_value)
-        tidied = after.at(box) & free
+        taken = (label_map[box] > 0) & ~before.pixels
+        # Holes are filled only where no other object is.
+        tidied = tidy(before, shape, evidence, taken).at(box) & ~taken
         changed_px = int((tidied != before.pixels).sum())
         label_map[box][before.pixels] = 0
         label_map[box][tidied] = item.mask_value

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Bool
 
 from ..depth import Depth
 from ..errors import StageFailed
@@ -21,7 +22,7 @@ from .mask_evidence import DepthEvidence, gather_evidence
 from .mask_fragments import join_fragments
 from .mask_overlap import Dropped, drop_duplicates, resolve_nested
 from .mask_painting import paint, settle_conflicts
-from .mask_region import Region, regions_of
+from .mask_region import Region, overlap_px, regions_of
 from .mask_structure import find_structure, room_planes
 from .mask_tidy import drop_specks, fill_pinholes, speck_px
 from .object_votes import ObjectVotes
@@ -29,6 +30,7 @@ from .proposals import MaskProposal
 
 _LARGEST_SHARE = 0.75  # of the photo: an object that fills more of it cannot be told from the room
 _LEAST_CUT_PX = 350  # of a picture of 800 x 600: under noise, smaller parts are not told from none
+_SHARED = 0.25  # of another mask: what shares so much with a mask is a copy or a part of it
 _TINY_TIMES = 3.0  # the smallest size that is kept
 
 
@@ -47,7 +49,7 @@ def clean_masks(
 
     size_px: (width, height) of the photo, whose depth `depth` is; without it only outlines and labels decide.
     max_objects: the largest stay. min_area_share: of the photo; smaller ones go. votes: of a network that saw the
-    photo; with depth they decide together where a mask is cut.
+    photo; with depth they decide together where a mask is cut and which fragments are joined.
     Raises StageFailed where no object is left.
     """
     if not proposals:
@@ -56,15 +58,17 @@ def clean_masks(
     evidence = None if depth is None else gather_evidence(depth, (shape[1], shape[0]))
     least_px = least_cut_px(shape)
     dropped: Dropped = []
-    regions = [tidy(r, shape, evidence) for r in regions_of(tuple(proposals))]
+    proposed = regions_of(tuple(proposals))
+    regions = [tidy(r, shape, evidence, taken_by_others(r, proposed)) for r in proposed]
     planes = None if depth is None or evidence is None else room_planes(depth, evidence)
     structure = find_structure(regions, planes, shape=(shape[0], shape[1]), least_px=least_px)
     regions, twins = drop_duplicates(structure.objects)
     regions = cut_merged(regions, evidence, votes, shape, least_px)
     regions, more_twins = drop_duplicates(regions)
     regions, parts = resolve_nested(regions, evidence)
-    regions = join_fragments(regions, evidence, least_px)
-    regions = [tidy(r, shape, None) for r in settle_conflicts(regions, evidence)]
+    regions = join_fragments(regions, evidence, least_px, votes)
+    settled = settle_conflicts(regions, evidence)
+    regions = [tidy(r, shape, None, taken_by_others(r, settled)) for r in settled]
     regions, others = choose(regions, shape[0] * shape[1], max_objects=max_objects, min_area_share=min_area_share)
     dropped += [*twins, *more_twins, *parts, *others]
     if not regions:
@@ -80,12 +84,24 @@ def least_cut_px(shape: tuple[int, ...]) -> int:
     return max(int(_LEAST_CUT_PX * shape[0] * shape[1] / 480_000), 12)
 
 
-def tidy(region: Region, shape: tuple[int, ...], evidence: DepthEvidence | None) -> Region:
-    """Without specks and pinholes."""
+def tidy(
+    region: Region, shape: tuple[int, ...], evidence: DepthEvidence | None, taken: Bool[np.ndarray, "h w"]
+) -> Region:
+    """Without specks and pinholes. taken: what other objects' masks have of the region's box."""
     largest_px = speck_px((shape[0], shape[1]))
     pixels = drop_specks(region.pixels, largest_px)
     z_m, valid = (None, None) if evidence is None else (evidence.z_m[region.box], evidence.valid[region.box])
-    return region.with_pixels(fill_pinholes(pixels, largest_px, z_m, valid), region.box)
+    return region.with_pixels(fill_pinholes(pixels, largest_px, z_m, valid, taken), region.box)
+
+
+def taken_by_others(region: Region, regions: list[Region]) -> Bool[np.ndarray, "h w"]:
+    """What other masks have of a region's box, those that lie in the region itself (copies, parts) left out."""
+    taken = np.zeros_like(region.pixels)
+    for other in regions:
+        apart = any(x.start >= y.stop or y.start >= x.stop for x, y in zip(other.box, region.box, strict=True))
+        if other is not region and not apart and overlap_px(other, region) < _SHARED * other.area_px:
+            taken |= other.at(region.box)
+    return taken
 
 
 def cut_merged(

@@ -12,7 +12,9 @@ from jaxtyping import Bool, Float
 
 from .mask_evidence import DepthEvidence, Surface
 from .mask_region import Box, Region, united_box
+from .mask_seam import log_odds, trace_seam
 from .mask_split import cut
+from .object_votes import ObjectVotes
 
 _TOUCH_PX = 4
 _STRIP_PX = 9  # on both sides of a border: on them the surface is compared
@@ -24,10 +26,16 @@ _LONG_BORDER = 0.12  # of the smaller one's square root of area
 _LEVEL_OVERLAP = 0.25  # of the heights on both sides of a border
 _HIDDEN_SHARE = 0.7  # of a gap that something nearer fills
 _WIDEST_GAP = 1.2  # of the smaller one's square root of area
+_SMALLEST_SHARE = 0.15  # of the larger one's area: what is smaller is a thing beside it rather than a piece of it
+_SMALL_SHARE = 1 / 3  # of the larger one's area: what is smaller
+_ON_SHARE = 0.4  # and has so much of its outline along the larger one lies on it
+_VOTED_TWO = -3.0  # log-odds of two objects, of which depth knows no step: pieces of one have less
 
 
-def join_fragments(regions: list[Region], evidence: DepthEvidence | None, least_px: int) -> list[Region]:
-    """Joins until no pair belongs together, the longest common border first."""
+def join_fragments(
+    regions: list[Region], evidence: DepthEvidence | None, least_px: int, votes: ObjectVotes | None = None
+) -> list[Region]:
+    """Joins until no pair belongs together. votes: of a network that may keep pairs apart, see `clean_masks`."""
     current = list(regions)
     if evidence is None:
         return current
@@ -37,11 +45,11 @@ def join_fragments(regions: list[Region], evidence: DepthEvidence | None, least_
             (a, b)
             for i, a in enumerate(current)
             for b in current[i + 1 :]
-            if (id(a), id(b)) not in refused and _may_belong(a, b)
+            if (id(a), id(b)) not in refused and _may_belong(a, b, least_px)
         ]
         joined = None
         for a, b in pairs:
-            if belong_together(a, b, evidence, least_px):
+            if belong_together(a, b, evidence, least_px) and not (votes and _voted_two(a, b, evidence, votes)):
                 joined = a, b
                 break
             refused.add((id(a), id(b)))
@@ -56,13 +64,16 @@ def join_fragments(regions: list[Region], evidence: DepthEvidence | None, least_
         current.remove(b)
 
 
-def _may_belong(a: Region, b: Region) -> bool:
-    """The same label or none, near each other, and not cut apart before."""
+def _may_belong(a: Region, b: Region, least_px: int) -> bool:
+    """The same label or none, near each other, neither much smaller, and not cut apart before."""
     if a.label and b.label and a.label != b.label:
         return False
     if a.cut_from and a.cut_from == b.cut_from:
         return False
-    reach = _WIDEST_GAP * np.sqrt(min(a.area_px, b.area_px))
+    smaller, larger = sorted((a.area_px, b.area_px))
+    if smaller < max(least_px, _SMALLEST_SHARE * larger):
+        return False
+    reach = _WIDEST_GAP * np.sqrt(smaller)
     return all(x.start - reach < y.stop and y.start - reach < x.stop for x, y in zip(a.box, b.box, strict=True))
 
 
@@ -85,6 +96,9 @@ def belong_together(a: Region, b: Region, evidence: DepthEvidence, least_px: int
     if gap_px <= _TOUCH_PX:
         if int((in_a & (to_b <= _TOUCH_PX)).sum()) / _TOUCH_PX < _LONG_BORDER * size:
             return False
+        small, large = sorted((a, b), key=lambda r: r.area_px)
+        if small.area_px < _SMALL_SHARE * large.area_px and _lies_on(small, large, shape):
+            return False
         reach_px = float(_STRIP_PX)
     else:
         between = ~in_a & ~in_b & (to_a + to_b < gap_px + 3)
@@ -105,6 +119,28 @@ def belong_together(a: Region, b: Region, evidence: DepthEvidence, least_px: int
         least_px=max(min(a.area_px, b.area_px) // 3, least_px // 2, 12),
     )
     return len(parts) == 1 or not any(_iou(p.mask, m) > 0.5 for p in parts for m in (all_a, all_b))
+
+
+def _voted_two(a: Region, b: Region, evidence: DepthEvidence, votes: ObjectVotes) -> bool:
+    """Whether a network takes for two objects what the depth would join."""
+    from scipy.ndimage import distance_transform_edt
+
+    box = united_box(a.box, b.box, margin=0)
+    surface = evidence.surface(a.at(box) | b.at(box), box)
+    part = b.at(box) & ~a.at(box)
+    inner_px = distance_transform_edt(np.pad(surface.mask, 1))[1:-1, 1:-1]
+    box_votes = votes.of_box(box, (evidence.z_m.shape[0], evidence.z_m.shape[1]))
+    return log_odds(trace_seam(surface, box_votes, part, inner_px, by_depth=False)) > _VOTED_TWO
+
+
+def _lies_on(small: Region, large: Region, shape: tuple[int, int]) -> bool:
+    """Whether a mask lies on a larger one, as a plate on a table: a piece would have more of an outline of its own."""
+    from scipy.ndimage import binary_dilation
+
+    box = united_box(small.box, small.box, margin=_TOUCH_PX, shape=shape)
+    pixels = small.at(box)
+    ring = binary_dilation(pixels, iterations=_TOUCH_PX) & ~pixels
+    return bool((ring & large.at(box)).sum() > _ON_SHARE * ring.sum())
 
 
 def _is_level_border(surface: Surface, strip_a: Bool[np.ndarray, "h w"], strip_b: Bool[np.ndarray, "h w"]) -> bool:

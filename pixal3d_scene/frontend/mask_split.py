@@ -30,7 +30,7 @@ _THINNEST_M = 0.06  # across: legs and poles are no objects of their own
 _THING_ATTACHED_SHARE = 0.3  # of a thing's outline may go on into the carrier
 _FREE_TOUCHING = 0.05  # of a free piece's outline: farther apart, the mask's author joined what is hidden between
 _FREE_ATTACHED_SHARE = 0.6
-_FOOT_SHARE = 0.35  # of what is below a thing in the picture is its top
+_FOOT_SHARE = 0.7  # of what is below a thing in the picture is its top
 _OCCLUDED_SHARE = 0.25  # of a thing's outline: how wide it is, nobody can tell then
 
 

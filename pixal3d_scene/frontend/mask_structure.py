@@ -15,7 +15,7 @@ from ..instances import SHELL_PARTS, Instances
 from ..layout.room_shell import fit_room
 from ..room import RoomPlane
 from .mask_evidence import DepthEvidence
-from .mask_region import Region
+from .mask_region import Region, united_box
 
 _FLOOR, _WALL, _CEILING, _WINDOW, _DOOR = range(1, len(SHELL_PARTS))
 _WORDS = {
@@ -31,6 +31,8 @@ _MOST_BEYOND = 0.015  # of the photo's points
 _LARGE_SHARE = 0.08  # of the photo
 _PICTURE_SHARE = 0.015  # of the photo: the room's own surfaces show more, and reach the photo's border
 _RIM_SHARE = 0.025  # of the photo's longer side
+_AMID_SHARE = 0.45  # of what lies beyond a mask's outline is the same plane: a rug, a picture
+_OPEN_SHARE = 0.25  # of what lies beyond it is no smaller mask; else it tells nothing
 _LEVEL_M, _LEVEL_SHARE = 0.03, 0.01  # floor and ceiling: depth noise hardly changes heights
 _UPRIGHT_M, _UPRIGHT_SHARE = 0.06, 0.025  # walls: it does
 
@@ -92,7 +94,11 @@ def find_structure(
     shell_map = np.zeros(shape, dtype=np.uint8)
     by_plane = 0
     # The largest first: a window inside a wall is written over it.
-    for region in sorted(regions, key=lambda r: -r.area_px):
+    by_size = sorted(regions, key=lambda r: -r.area_px)
+    uppermost = np.full(shape, -1, dtype=np.int32)
+    for number, region in enumerate(by_size):
+        uppermost[region.box][region.pixels] = number
+    for number, region in enumerate(by_size):
         part = structure_of_label(region.label)
         pixels = region.pixels
         if part:
@@ -113,6 +119,9 @@ def find_structure(
                 objects.append(region)
             continue
         if share < _MOSTLY_SHELL_SHARE or (share < _ON_SHELL_SHARE and region.area_px < _LARGE_SHARE * shell_map.size):
+            objects.append(region)
+            continue
+        if _lies_amid(region, planes, uppermost <= number):
             objects.append(region)
             continue
         by_plane += 1
@@ -140,6 +149,25 @@ def _at_border(region: Region, shape: tuple[int, int]) -> bool:
     rows, columns = region.box
     rim = max(int(_RIM_SHARE * max(shape)), 1)
     return rows.start <= rim or columns.start <= rim or rows.stop >= shape[0] - rim or columns.stop >= shape[1] - rim
+
+
+def _lies_amid(region: Region, planes: UInt8[np.ndarray, "H W"], free: Bool[np.ndarray, "H W"]) -> bool:
+    """Whether the mask's plane goes on beyond its outline: then it lies on the floor or hangs on the wall.
+
+    free: where no smaller mask is. A rim of the room's own mask that a network left out is passed over.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    rim = max(int(_RIM_SHARE * max(planes.shape)), 1)
+    around = united_box(region.box, region.box, margin=2 * rim, shape=(planes.shape[0], planes.shape[1]))
+    pixels, here = region.at(around), planes[around]
+    away = distance_transform_edt(~pixels)
+    beyond = (away > rim) & (away <= 2 * rim)
+    own = int(np.bincount(here[pixels & (here > 0)], minlength=1).argmax())
+    open_ = beyond & free[around]
+    if open_.sum() < _OPEN_SHARE * beyond.sum():
+        return False
+    return bool((open_ & (here == own)).sum() > _AMID_SHARE * open_.sum())
 
 
 def _rest(region: Region, planes: UInt8[np.ndarray, "h w"], least_px: int) -> list[Region]:

@@ -14,6 +14,7 @@ _SPECK_SHARE = 0.005  # of the mask: what is larger may be a piece of it behind 
 _SURELY_A_SPECK_PX = 4.0  # but a few pixels never are
 _SURELY_A_HOLE = 0.04  # of the depth: what lies so much farther is seen through the mask
 _FILLED_SHARE = 0.02  # of the mask
+_TAKEN_SHARE = 0.5  # of a hole that shows another object
 _MOST_CHANGED = 0.03  # of the mask: what has more holes or pieces is a fan, a plant, a thing behind a grid
 
 
@@ -43,10 +44,12 @@ def fill_pinholes(
     largest_px: float,
     z_m: Float[np.ndarray, "h w"] | None,
     valid: Bool[np.ndarray, "h w"] | None,
+    taken: Bool[np.ndarray, "h w"],
 ) -> Bool[np.ndarray, "h w"]:
     """With the holes filled that are specks, and larger ones whose depth goes on as the mask's around them does.
 
-    The gaps between a chair's slats show what is behind, and stay, whatever their size.
+    The gaps between a chair's slats show what is behind, and stay, whatever their size. So do holes that are mostly
+    `taken` by other masks: a plate on a table is one.
     """
     from scipy import ndimage
 
@@ -59,7 +62,7 @@ def fill_pinholes(
         around = _widened(box, 3, pixels.shape)
         hole = holes[around] == k
         area_px = int(hole.sum())
-        if area_px > limit_px:
+        if area_px > limit_px or taken[around][hole].mean() > _TAKEN_SHARE:
             continue
         if z_m is None or valid is None:
             if area_px <= largest_px:

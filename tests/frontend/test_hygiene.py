@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mask_scenes import FLOOR, LAMP, SIZE, SOFA, TABLE, VASE, WALL, iou, proposal, render, slatted_chair
+from mask_scenes import FLOOR, LAMP, SIZE, SOFA, TABLE, VASE, WALL, Box, iou, proposal, render, slatted_chair
 from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.spatial.transform import RigidTransform
 
@@ -102,6 +102,35 @@ def test_fragments_that_touch_are_joined_but_not_what_stands_on_another() -> Non
     assert min(iou(best(found, ids == n), ids == n) for n in (1, 2)) >= 0.99
 
 
+@pytest.mark.parametrize(
+    "thing",
+    [
+        (((-0.15, 0.75, -2.6), (0.15, 0.77, -2.35)),),  # a plate, amid the top
+        (((0.25, 0.75, -2.3), (0.55, 0.77, -2.08)),),  # over the top's edge
+        (((-0.05, 0.75, -2.2), (0.05, 0.80, -2.1)),),  # a cup, a hundredth of the table
+    ],
+)
+def test_a_flat_thing_on_a_table_is_no_piece_of_it(thing: tuple[Box, ...]) -> None:
+    depth, ids = render(TABLE, thing)
+    found = clean([proposal(ids == 1), proposal(ids == 2)], depth)
+    assert len(found) == 2
+    assert found.rejected == ()
+    for number in (1, 2):
+        np.testing.assert_array_equal(best(found, ids == number), ids == number)
+
+
+def test_a_hole_that_another_mask_fills_is_no_pinhole() -> None:
+    depth, ids = render(SOFA)
+    sofa, button, pinhole = ids == 1, np.zeros_like(ids, dtype=bool), np.zeros_like(ids, dtype=bool)
+    button[120:128, 150:162] = pinhole[120:123, 185:188] = True
+    assert sofa[button | pinhole].all()
+    masks = [proposal(sofa & ~button & ~pinhole), proposal(button)]
+    alone, beside = clean(masks[:1], depth), clean(masks, depth)
+    np.testing.assert_array_equal(best(alone, sofa), sofa)
+    np.testing.assert_array_equal(best(beside, sofa), sofa & ~button)
+    np.testing.assert_array_equal(best(beside, button), button)
+
+
 def test_copies_go_and_say_why_and_where() -> None:
     depth, ids = render(SOFA)
     sofa = ids == 1
@@ -144,6 +173,20 @@ def test_floor_and_walls_are_the_shell_with_and_without_labels() -> None:
         assert iou(found.shell_map == SHELL_PARTS.index("floor"), ids == FLOOR) > 0.95
         assert (found.shell_map[ids == 1] == 0).all()
     assert (found.shell_map[ids == WALL] > 0).mean() > 0.85
+
+
+@pytest.mark.parametrize("with_room", [False, True])
+def test_a_rug_and_a_picture_cut_by_the_photos_border_are_objects_without_labels(with_room: bool) -> None:
+    rug: tuple[Box, ...] = (((-0.9, 0.0, -2.6), (0.4, 0.004, -1.2)),)
+    picture: tuple[Box, ...] = (((1.99, 1.2, -3.8), (2.0, 1.8, -2.5)),)
+    depth, ids = render(rug, picture)
+    objects = [ids == 1, ids == 2]
+    assert all(m[-1].any() or m[:, -1].any() for m in objects)
+    room = [proposal(ids == n) for n in (FLOOR, WALL)] if with_room else []
+    found = clean([*map(proposal, objects), *room], depth)
+    assert len(found) == 2
+    for mask in objects:
+        np.testing.assert_array_equal(best(found, mask), mask)
 
 
 def test_a_labelled_picture_on_the_wall_stays_an_object() -> None:

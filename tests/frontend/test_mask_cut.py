@@ -135,3 +135,19 @@ def test_a_vote_names_the_same_place_from_every_box(box: tuple[slice, slice]) ->
     np.testing.assert_allclose(inner, np.broadcast_to(place * 40 - start, inner.shape), atol=1e-3)
     np.testing.assert_allclose(votes.middles_px, [[10, 12] - start])
     assert votes.word_cell[0, 0] == (box[0].start // 4) * 10 + box[1].start // 4
+
+
+def test_votes_keep_neighbours_apart_that_depth_would_join_and_still_join_pieces() -> None:
+    left: tuple[Box, ...] = (((-0.6, 0.0, -2.9), (0.0, 0.8, -2.5)),)
+    right: tuple[Box, ...] = (((0.0, 0.0, -2.9), (0.6, 0.8, -2.5)),)
+    depth, ids = render(left, right)
+    two = np.maximum(ids, 0)
+    for votes, count in ((None, 1), (Votes(two), 2), (Votes(two > 0), 1)):
+        found = clean_masks(
+            [proposal(ids == 1), proposal(ids == 2)], size_px=ids.shape[::-1], depth=depth, source="test",
+            max_objects=9, min_area_share=0.0005, votes=votes,
+        )  # fmt: skip
+        assert len(found) == count
+        expected = two if count == 2 else (two > 0)
+        for number in range(1, count + 1):
+            assert any((found.mask(i.mask_value) == (expected == number)).all() for i in found.items)
