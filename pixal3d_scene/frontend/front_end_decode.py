@@ -15,23 +15,13 @@ from torch.nn import functional as F
 
 from .front_end_network import LABEL_STRIDE, STRIDE, FrontEndOutput
 
+# The least a centre map must say; in the mean of looks at different sizes peaks are lower.
+PEAK, PEAK_OF_MEAN = 0.2, 0.15
+_PEAK_WINDOW = 11 / 128  # longer sides: a peak is the highest in a window so wide
 _MOST_PEAKS = 60
 _FEWEST_PX = 12
 _UNSURE = 0.01  # longer sides: what points so much nearer to one peak than to another is its own by e to 1
 _SURE_WORD = 0.35  # mean probability over the object; of words above it eight in ten are right
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeakRule:
-    """least: what a centre map must say. apart: side of the window whose highest a peak is, in longer sides."""
-
-    least: float
-    apart: float
-
-
-ONE_LOOK = PeakRule(least=0.2, apart=11 / 128)
-# In the mean of looks of different sizes peaks are lower, and fewer of them are chance.
-MEAN_OF_LOOKS = PeakRule(least=0.15, apart=9 / 128)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +37,11 @@ class FoundInstance:
     score: float
 
 
-def find_instances(output: FrontEndOutput, index: int = 0, *, rule: PeakRule = ONE_LOOK) -> list[FoundInstance]:
+def find_instances(output: FrontEndOutput, index: int = 0, *, least_peak: float = PEAK) -> list[FoundInstance]:
     """Instances of one picture of a batch, the surest first; their masks do not overlap."""
     probability = output.shell[index].softmax(dim=0)  # (6, h, w)
     is_object = probability.argmax(dim=0) == 0
-    peaks, heights = _peaks(output.centre[index].sigmoid(), rule)
+    peaks, heights = _peaks(output.centre[index].sigmoid(), least_peak)
     if not len(peaks) or not bool(is_object.any()):
         return []
     away = _distances(output.offset[index], peaks)
@@ -73,15 +63,15 @@ def find_instances(output: FrontEndOutput, index: int = 0, *, rule: PeakRule = O
 def find_middles(output: FrontEndOutput, index: int = 0) -> Float[Tensor, "k 2"]:
     """(x, y) of the peaks of one picture's centre map, as shares of its width and height, the highest first."""
     height, width = output.centre.shape[1:]
-    places, _ = _peaks(output.centre[index].sigmoid(), ONE_LOOK)
+    places, _ = _peaks(output.centre[index].sigmoid(), PEAK)
     return (places.flip(1) + 0.5) / torch.tensor([width, height], device=places.device)
 
 
-def _peaks(heat: Float[Tensor, "h w"], rule: PeakRule) -> tuple[Int64[Tensor, "k 2"], Float[Tensor, "k"]]:
+def _peaks(heat: Float[Tensor, "h w"], least: float) -> tuple[Int64[Tensor, "k 2"], Float[Tensor, "k"]]:
     """(row, column) and height of the local maxima, the highest first."""
-    window = int(rule.apart * max(heat.shape)) // 2 * 2 + 1
+    window = int(_PEAK_WINDOW * max(heat.shape)) // 2 * 2 + 1
     highest = F.max_pool2d(heat[None], window, stride=1, padding=window // 2)[0]
-    places = torch.nonzero((heat == highest) & (heat > rule.least))
+    places = torch.nonzero((heat == highest) & (heat > least))
     heights = heat[places[:, 0], places[:, 1]]
     order = heights.argsort(descending=True, stable=True)[:_MOST_PEAKS]
     return places[order], heights[order]

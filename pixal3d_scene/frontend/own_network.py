@@ -213,14 +213,14 @@ class OwnSegmenter:
 
     def propose(self, photo: Photo) -> tuple[MaskProposal, ...]:
         """The objects, whose masks do not overlap, and the parts of the room."""
-        from .front_end_decode import MEAN_OF_LOOKS, find_instances
+        from .front_end_decode import PEAK_OF_MEAN, find_instances
         from .front_end_network import SHELL_CLASSES
         from .front_end_scales import mean_of_looks
 
         output = mean_of_looks([self._network.look(photo), self._network.look_larger(photo)])
         labels = self._network.network.config.labels
         probability = output.shell[0].softmax(dim=0)  # (6, h, w)
-        found = find_instances(output, rule=MEAN_OF_LOOKS)
+        found = find_instances(output, least_peak=PEAK_OF_MEAN)
         guide = EdgeGuide(resized_rgb(photo, working_size_px(photo.size_px, _MASKS_SIDE_PX)))
         owner = owners(guide, [_as_float32(share) for share in (1 - probability[0], *(f.share for f in found))])
         objects = [
