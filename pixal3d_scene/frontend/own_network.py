@@ -1,7 +1,7 @@
 """The front-end network that `pixal3d-scene train` makes, as a Segmenter and as a DepthEstimator.
 
-One network, one look per photo for both. It sees the photo at the size it was trained on, its longer side exactly; the
-shorter one is continued at both ends to a multiple of 32 px.
+One network for both. It sees the photo at the size it was trained on, its longer side exactly; the shorter one is
+continued at both ends to a multiple of 32 px. For the masks it looks once more, at a larger size.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ..photo import Photo
 from ..weights.own import FRONT_END, own_weights
 from .boxed_depth import with_room_in_box
 from .closer_look import CloserLook
+from .guided_masks import EdgeGuide, owners
 from .hygiene import clean_masks
 from .network_depth import Prediction, seen_depth
 from .object_votes import ObjectVotes
@@ -34,13 +35,16 @@ from .protocols import KnownView, Segmenter
 from .stand import Assumed, stand_on_floor, towards_usual_height
 from .vanishing import ExpectedTurn
 from .view import EstimatedCamera
+from .working_picture import resized_rgb, working_size_px
 
 if TYPE_CHECKING:
     import torch
 
     from .front_end_network import FrontEndNetwork, FrontEndOutput
 
-_FINER = 4  # masks are decided on a grid this much finer than the network's maps
+_LARGER = 1.5  # the second look for masks: at twice the size of training the whole is no longer understood
+_MASKS_SIDE_PX = 640  # masks are decided on a grid with so long a longer side, or on the photo's own if it is smaller
+_FINER = 4  # the room's parts are decided on a grid this much finer than the network's maps
 _SHELL_SURE = 0.5
 # People hold phones at 1.5 m within some 15 %; the network's scale is as sure (17 % on validation rooms).
 _USUAL_HEIGHT_WEIGHT = 0.5
@@ -78,6 +82,7 @@ class OwnNetwork:
             raise BackendMissing(f"The front-end weights {path} do not exist; check front_end.weights.")
         self._network: FrontEndNetwork | None = None
         self._last: tuple[str, FrontEndOutput] | None = None
+        self._last_larger: tuple[str, FrontEndOutput] | None = None
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         self.revision = hashlib.sha256(f"{content} {code_revision('frontend/*.py')}".encode()).hexdigest()[:16]
 
@@ -95,18 +100,24 @@ class OwnNetwork:
             self._last = (photo.sha256, self.seen(photo))
         return self._last[1]
 
+    def look_larger(self, photo: Photo) -> FrontEndOutput:
+        """As `look`, at a size at which the photo's small things have more pixels."""
+        if self._last_larger is None or self._last_larger[0] != photo.sha256:
+            self._last_larger = (photo.sha256, self.seen(photo, side_px=round(_LARGER * self.network.config.side_px)))
+        return self._last_larger[1]
+
     def votes(self, photo: Photo) -> ObjectVotes:
         """See `ObjectVoter`."""
         return CloserLook(self, photo)
 
-    def seen(self, photo: Photo) -> FrontEndOutput:
-        """As `look`, but nothing is kept."""
+    def seen(self, photo: Photo, *, side_px: int | None = None) -> FrontEndOutput:
+        """As `look`, but nothing is kept. side_px: the photo's longer side; None for that of training."""
         import torch
 
         from .front_end_mirror import look_twice
         from .front_end_network import LABEL_STRIDE, STRIDE, FrontEndOutput
 
-        fit = fit_picture(photo.size_px, side_px=self.network.config.side_px)
+        fit = fit_picture(photo.size_px, side_px=side_px or self.network.config.side_px)
         picture = torch.from_numpy(_picture(photo, fit)).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode():
             output = look_twice(self.network, picture)
@@ -202,23 +213,25 @@ class OwnSegmenter:
 
     def propose(self, photo: Photo) -> tuple[MaskProposal, ...]:
         """The objects, whose masks do not overlap, and the parts of the room."""
-        from .front_end_decode import find_instances
+        from .front_end_decode import PEAK_OF_MEAN, find_instances
         from .front_end_network import SHELL_CLASSES
+        from .front_end_scales import mean_of_looks
 
-        output = self._network.look(photo)
+        output = mean_of_looks([self._network.look(photo), self._network.look_larger(photo)])
         labels = self._network.network.config.labels
         probability = output.shell[0].softmax(dim=0)  # (6, h, w)
-        found = find_instances(output)
-        masks = _finer_masks(probability[0], [f.mask for f in found])
+        found = find_instances(output, least_peak=PEAK_OF_MEAN)
+        guide = EdgeGuide(resized_rgb(photo, working_size_px(photo.size_px, _MASKS_SIDE_PX)))
+        owner = owners(guide, [_as_float32(share) for share in (1 - probability[0], *(f.share for f in found))])
         objects = [
-            MaskProposal(mask=mask, label=_word(labels, f.label), score=f.score, source=self.name)
-            for mask, f in zip(masks, found, strict=True)
-            if mask.any()
+            MaskProposal(mask=owner == k, label=_word(labels, f.label), score=f.score, source=self.name)
+            for k, f in enumerate(found, start=1)
+            if (owner == k).any()
         ]
         parts = [
             MaskProposal(mask=mask, label=SHELL_CLASSES[k], score=0.5, source=self.name)
             for k in range(1, len(SHELL_CLASSES))
-            if (mask := _finer(probability[k]) > _SHELL_SURE).any()
+            if (mask := guide.follow(_as_float32(probability[k])) > _SHELL_SURE).any()
         ]
         return (*objects, *parts)
 
@@ -253,19 +266,6 @@ def _picture(photo: Photo, fit: _Fit) -> UInt8[np.ndarray, "h w 3"]:
     inner = np.asarray(photo.image.resize(fit.inner_px, Image.Resampling.BOX))
     right, bottom = fit.outer_px[0] - fit.inner_px[0] - fit.left_px, fit.outer_px[1] - fit.inner_px[1] - fit.top_px
     return np.pad(inner, ((fit.top_px, bottom), (fit.left_px, right), (0, 0)), mode="edge")
-
-
-def _finer_masks(is_object: torch.Tensor, masks: list[torch.Tensor]) -> list[Bool[np.ndarray, "h w"]]:
-    """Masks of the network's maps, decided between its pixels: the strongest of all objects and of "no object"."""
-    if not masks:
-        return []
-    strongest = _finer(1 - is_object)
-    owner = np.full(strongest.shape, -1, dtype=np.int64)
-    for k, mask in enumerate(masks):
-        soft = _finer(is_object * mask)
-        wins = soft > strongest
-        owner[wins], strongest[wins] = k, soft[wins]
-    return [owner == k for k in range(len(masks))]
 
 
 def _finer(values: torch.Tensor) -> Float32[np.ndarray, "h w"]:

@@ -37,9 +37,9 @@ HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CLIP = Normalisation((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
-def working_size_px(size_px: tuple[int, int]) -> tuple[int, int]:
-    """Size of the masks of a photo: its own, but at most WORKING_SIDE_PX along the longer side."""
-    shrink = max(1.0, max(size_px) / WORKING_SIDE_PX)
+def working_size_px(size_px: tuple[int, int], side_px: int = WORKING_SIDE_PX) -> tuple[int, int]:
+    """Size of the masks of a photo: its own, but at most `side_px` along the longer side."""
+    shrink = max(1.0, max(size_px) / side_px)
     return max(1, round(size_px[0] / shrink)), max(1, round(size_px[1] / shrink))
 
 

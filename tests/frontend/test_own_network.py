@@ -71,6 +71,7 @@ def knowing(weights: Path, monkeypatch: pytest.MonkeyPatch) -> OwnNetwork:
     )
     network = OwnNetwork(str(weights))
     monkeypatch.setattr(network, "look", lambda photo: answer)
+    monkeypatch.setattr(network, "look_larger", lambda photo: answer)
     return network
 
 
@@ -130,14 +131,20 @@ def test_every_photo_fits_the_network_without_being_stretched(size_px: tuple[int
         assert abs(before - (outer - inner - before)) <= 4
 
 
-def test_one_pass_serves_both_parts(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_pass_serves_both_parts_and_a_larger_one_the_masks(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = OwnNetwork(str(weights))
-    passes = []
+    passes: list[int | None] = []
     seen = OwnNetwork.seen
-    monkeypatch.setattr(OwnNetwork, "seen", lambda self, photo: passes.append(1) or seen(self, photo))
+
+    def counted(self: OwnNetwork, photo: Photo, *, side_px: int | None = None) -> FrontEndOutput:
+        passes.append(side_px)
+        return seen(self, photo, side_px=side_px)
+
+    monkeypatch.setattr(OwnNetwork, "seen", counted)
     OwnDepth(network, assumed=ASSUMED).estimate(photo(), masks(), KnownView())
-    OwnSegmenter(network, max_objects=9, min_area_share=0.001).propose(photo())
-    assert len(passes) == 1
+    for _ in range(2):
+        OwnSegmenter(network, max_objects=9, min_area_share=0.001).propose(photo())
+    assert passes == [None, SIDE * 3 // 2]
 
 
 def test_a_mirrored_photo_gets_the_mirrored_answer(weights: Path) -> None:
