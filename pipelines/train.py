@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.learning.training_settings import TrainingSettings, read_training_settings
-from pixal3d_scene.weights.own import EXTENTS
+from pixal3d_scene.weights.own import EXTENTS, HIDDEN_SIDES
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,8 @@ def train(
 
     data: for the front-end network a pack of models (`pipelines.pack_models`), rendered as they are needed, or a folder
     of rendered rooms (`pipelines.render_rooms`, both splits); for the object networks a folder of objects
-    (`pipelines.render_objects`, both splits); for the extents a folder of samples (`pipelines.sample_extents`).
+    (`pipelines.render_objects`, both splits); for extents and hidden sides a folder of samples
+    (`pipelines.sample_extents`, `pipelines.sample_hidden`).
     minutes: instead of the settings' own limit. earlier: for flows OUT of the autoencoders' runs, where that is another
     folder; for the front-end network weights to start from instead of chance. Returns the last validation, and where
     the weights are. Raises InputError where settings, data or an earlier checkpoint do not fit.
@@ -61,6 +62,8 @@ def train(
         return _train_front_end(settings, plan, data, out, where, earlier)
     if settings.kind == "extents":
         return _train_extents(settings, plan, data, out, where)
+    if settings.kind == "hidden":
+        return _train_hidden(settings, plan, data, out, where)
     from pipelines.train_objects import ObjectRun, train_objects
 
     rank = int(os.environ.get("RANK", "0"))
@@ -114,6 +117,24 @@ def _train_extents(
     if figures:
         save_file(averaged_weights(out), out / EXTENTS)
     return {"validation": figures, "weights": str(out / EXTENTS)}
+
+
+def _train_hidden(
+    settings: TrainingSettings, plan: TrainingPlan, samples: Path, out: Path, device: torch.device
+) -> dict[str, Any]:
+    from pixal3d_scene.generator.hidden_network import HiddenNetwork, HiddenSize, write_hidden
+    from pixal3d_scene.learning.hidden_task import HiddenFiles, HiddenTask
+    from pixal3d_scene.learning.training import averaged_weights, train
+
+    chosen = settings.hidden
+    network = HiddenNetwork(HiddenSize(widths=chosen.widths, blocks=chosen.blocks))
+    train_files, validation_files = (HiddenFiles(samples, split) for split in ("train", "validation"))
+    task = HiddenTask(network, train_files, validation_files, batch=chosen.batch, seed=plan.seed)
+    figures = train(task, plan, out, device=device)
+    if figures:
+        network.cpu().load_state_dict(averaged_weights(out))
+        write_hidden(network, out / HIDDEN_SIDES)
+    return {"validation": figures, "weights": str(out / HIDDEN_SIDES)}
 
 
 def _own_device(device: str) -> str:

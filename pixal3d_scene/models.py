@@ -150,7 +150,7 @@ def _lift(settings: Settings) -> ObjectGenerator:
     from .generator.lift import Lift
 
     chosen = settings.generate
-    return Lift(voxels=chosen.voxels, max_faces=chosen.max_faces, texture_px=chosen.texture_px)
+    return Lift(chosen.voxels, chosen.max_faces, chosen.texture_px, hidden_sides=chosen.hidden_sides)
 
 
 def _pixal3d(settings: Settings) -> ObjectGenerator:

@@ -147,6 +147,9 @@ class EmbeddedSettings(_Tree):
 class GenerateSettings(_Tree):
     generator: str = Field("lift", description="Name of the generator: lift, embedded, pixal3d or box.")
     voxels: int = Field(128, ge=16, le=512, description="Grid of the lift generator along the longest side.")
+    hidden_sides: bool = Field(
+        True, description="lift guesses what no photo shows by a network; false: by symmetry alone."
+    )
     max_faces: int = Field(20_000, ge=100, description="Meshes are simplified to this many triangles.")
     texture_px: int = Field(512, ge=64, description="Side of an object's texture.")
     embedded: EmbeddedSettings = EmbeddedSettings()

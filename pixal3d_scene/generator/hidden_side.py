@@ -7,12 +7,27 @@ nothing is seen; what is seen stays where the photo has it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from ..frames import Similarity
 from .own_solid import SolidField
+
+
+@runtime_checkable
+class Belief(Protocol):
+    """A solid somewhere in the world."""
+
+    def inside_m(self, points_world: Float[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n"]:
+        """How far inside its surface each point lies, metres; negative outside."""
+
+    def perhaps_inside_m(self, points_world: Float[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n"]:
+        """The same of the largest solid that it does not rule out."""
+
+    def nodes_world(self) -> Float[np.ndarray, "n 3"]:
+        """Points that fill it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +47,10 @@ class BelievedSolid:
         outside = float(solid.field.min())
         inside_obj = map_coordinates(solid.field, at, order=1, mode="constant", cval=outside, output=np.float32)
         return np.asarray(inside_obj * np.float32(self.T_world_from_obj.scale))
+
+    def perhaps_inside_m(self, points_world: Float[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n"]:
+        """Nothing but the solid itself."""
+        return self.inside_m(points_world)
 
     def nodes_world(self) -> Float[np.ndarray, "n 3"]:
         """Points that fill the solid."""

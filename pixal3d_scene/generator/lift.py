@@ -20,34 +20,36 @@ from ..frames import cropcam_from_obj
 from ..mesh.simplify import simplify_closed
 from ..mesh.surface import solid_surface
 from ..progress import Progress
-from ..weights.own import EXTENTS
-from .hidden_side import BelievedSolid
-from .lift_box import Box, complete_box, deepest_box, visible_box
-from .lift_cut import look_at_cut
+from ..weights.own import EXTENTS, HIDDEN_SIDES
+from .hidden_side import Belief
+from .lift_box import complete_box, deepest_box, is_front
 from .lift_evidence import plan_grid
-from .lift_extent import grown_box
-from .lift_foot import find_foot
+from .lift_extent import LEAST_CUT, grown_box
+from .lift_guess import guess_solid
 from .lift_sheet import THICKNESS_M, lift_sheet
+from .lift_sight import Sight, look, view_around
 from .lift_texture import paint
-from .lift_view import ObjectView, look_at_object
-from .lift_visible import believed_pixels, points_at, surroundings_world, with_surroundings
+from .lift_view import ObjectView
+from .lift_visible import surroundings_world, with_surroundings
 from .lift_volume import Solid, complete_solid
-
-# Fewer visible points than this say nothing about a shape.
-FEWEST_POINTS = 24
 
 
 class Lift:
     """`ObjectGenerator` from geometry alone.
 
     voxels: along the longest side of an object. max_faces: of a mesh. texture_px: side of a texture, at most.
+    hidden_sides: what no photo shows is a network's guess; otherwise it follows from symmetry alone.
     """
 
     name = "lift"
-    revision = code_revision("generator/lift*.py", "generator/hidden_side.py", "mesh/*.py", f"weights/own/{EXTENTS}")
+    revision = code_revision(
+        "generator/lift*.py", "generator/hidden_*.py", "mesh/*.py", f"weights/own/{EXTENTS}",
+        f"weights/own/{HIDDEN_SIDES}",
+    )  # fmt: skip
 
-    def __init__(self, voxels: int, max_faces: int, texture_px: int) -> None:
+    def __init__(self, voxels: int, max_faces: int, texture_px: int, *, hidden_sides: bool = False) -> None:
         self._voxels, self._max_faces, self._texture_px = voxels, max_faces, texture_px
+        self._hidden_sides = hidden_sides
 
     def generate(
         self, volumes: Sequence[CropVolume], seeds: Sequence[int], progress: Progress
@@ -62,7 +64,13 @@ class Lift:
 
     def _lift_or_failure(self, volume: CropVolume) -> ObjectAsset | StageFailed:
         try:
-            return lift(volume, voxels=self._voxels, max_faces=self._max_faces, texture_px=self._texture_px)
+            return lift(
+                volume,
+                voxels=self._voxels,
+                max_faces=self._max_faces,
+                texture_px=self._texture_px,
+                hidden_sides=self._hidden_sides,
+            )
         except StageFailed as failure:
             return failure
         except Exception as error:  # one bad object must not end the others
@@ -98,44 +106,43 @@ class Lifted:
         )
 
 
-def lifted_solid(volume: CropVolume, *, voxels: int, believed: BelievedSolid | None = None) -> Lifted:
-    """From the photo to a solid in the world. Raises StageFailed where the depth shows too little of the object.
+def lifted_solid(volume: CropVolume, sight: Sight, *, voxels: int, believed: Belief | None = None) -> Lifted:
+    """From the photo to a solid in the world.
 
     believed: what a network says about the parts that are not seen; without it they are completed by symmetry.
     """
-    seen = believed_pixels(volume)
-    if seen.sum() < FEWEST_POINTS:
-        raise StageFailed(
-            "generate", f"only {int(seen.sum())} of its pixels have a usable depth", object_name=volume.name
-        )
-    camera = volume.depth.camera
-    seen_world = points_at(volume, *np.nonzero(seen))
-    pixel_m = float(np.median(volume.depth.z_m[seen])) / float(camera.K[0, 0])
-    foot = find_foot(volume, seen, seen_world)
-    seen_box = visible_box(seen_world, camera.centre_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
+    eye_world = volume.depth.camera.centre_world
+    grown = None
     if believed is None:
-        grown = grown_box(look_at_cut(volume, seen, seen_world, seen_box))
-        whole_box = seen_box if grown is None else grown
-        view = look_at_object(volume, seen, _region_px(volume, deepest_box(whole_box, camera.centre_world)))
-        box = complete_box(whole_box, seen_world, surroundings_world(volume), view)
+        grown = grown_box(sight.cut)
+        whole_box = sight.box if grown is None else grown
+        view = view_around(volume, sight.seen, deepest_box(whole_box, eye_world))
+        box = complete_box(whole_box, sight.points_world, surroundings_world(volume), view)
     else:
-        grown = None
-        box = seen_box.around(believed.nodes_world())
-        view = look_at_object(volume, seen, _region_px(volume, box))
-    grid = plan_grid(box, voxels=voxels, finest_m=pixel_m)
-    solid = complete_solid(view, grid, foot, believed, goes_on=grown is not None)
-    notes = _notes(volume, seen, foot.hidden)
-    if grown is not None:
+        box = sight.box.around(believed.nodes_world())
+        view = view_around(volume, sight.seen, box)
+    grid = plan_grid(box, voxels=voxels, finest_m=sight.pixel_m)
+    solid = complete_solid(view, grid, sight.foot, believed, goes_on=grown is not None)
+    notes = _notes(volume, sight)
+    if grown is not None or (believed is not None and sight.cut.border_share >= LEAST_CUT):
         notes += ("The photo's border cuts it off; how far it goes on is a network's guess.",)
+    if sight.foot.hidden:
+        how = "it was continued down to the floor" if believed is None else "it is a network's guess"
+        notes += (f"The foot is hidden; {how}.",)
     if believed is None and not solid.copies:
         notes += ("The object looks asymmetric; its hidden side is as deep as its visible parts are wide.",)
-    rise_m = float(np.quantile(seen_world[:, 1], 0.9)) - foot.bottom_m
-    return Lifted(seen=seen, view=view, solid=solid, rise_m=rise_m, notes=notes)
+    rise_m = float(np.quantile(sight.points_world[:, 1], 0.9)) - sight.foot.bottom_m
+    return Lifted(seen=sight.seen, view=view, solid=solid, rise_m=rise_m, notes=notes)
 
 
-def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) -> ObjectAsset:
+def lift(
+    volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int, hidden_sides: bool = False
+) -> ObjectAsset:
     """The whole method, top to bottom. Raises StageFailed where the depth shows too little of the object."""
-    lifted = lifted_solid(volume, voxels=voxels)
+    sight = look(volume)
+    # How deep a cabinet or a board is whose front alone is seen, the wall behind it tells better.
+    guessed = hidden_sides and not is_front(sight.box)
+    lifted = lifted_solid(volume, sight, voxels=voxels, believed=guess_solid(volume, sight) if guessed else None)
     notes = lifted.notes
     if not lifted.is_flat:
         mesh_world = lifted.surface_world(max_faces)
@@ -158,22 +165,6 @@ def lift(volume: CropVolume, *, voxels: int, max_faces: int, texture_px: int) ->
     )
 
 
-def _region_px(volume: CropVolume, box: Box) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the photo that shows the mask and the whole box."""
-    camera = volume.depth.camera
-    width, height = camera.size_px
-    rows, columns = np.flatnonzero(volume.mask.any(axis=1)), np.flatnonzero(volume.mask.any(axis=0))
-    corners_cam = camera.cam_from_world(box.corners_world())
-    if (corners_cam[:, 2] < 0.05).any():  # the completed box reaches the camera: look at everything
-        return 0, 0, width, height
-    corners_px = camera.project(corners_cam)
-    low = np.minimum(corners_px.min(axis=0), [columns[0], rows[0]]) - 2
-    high = np.maximum(corners_px.max(axis=0), [columns[-1] + 1, rows[-1] + 1]) + 2
-    left, top = (int(v) for v in np.clip(np.floor(low), 0, [width, height]))
-    right, bottom = (int(v) for v in np.clip(np.ceil(high), 0, [width, height]))
-    return left, top, right, bottom
-
-
 def into_cube(mesh_world: Mesh, volume: CropVolume) -> tuple[Mesh, float, float]:
     """The mesh in the smallest cube on the crop camera's axis, its edge in metres, its distance in edges."""
     vertices_cropcam = volume.camera.cam_from_world(mesh_world.vertices)
@@ -186,11 +177,9 @@ def into_cube(mesh_world: Mesh, volume: CropVolume) -> tuple[Mesh, float, float]
     return mesh_obj, scale_m, depth_m / scale_m
 
 
-def _notes(volume: CropVolume, seen: Bool[np.ndarray, "H W"], foot_hidden: bool) -> tuple[str, ...]:
+def _notes(volume: CropVolume, sight: Sight) -> tuple[str, ...]:
     notes = []
-    share = float(seen.sum()) / max(int(volume.mask.sum()), 1)
+    share = float(sight.seen.sum()) / max(int(volume.mask.sum()), 1)
     if share < 0.9:
         notes.append(f"Only {share:.0%} of the mask has a usable depth.")
-    if foot_hidden:
-        notes.append("The foot is hidden; it was continued down to the floor.")
     return tuple(notes)

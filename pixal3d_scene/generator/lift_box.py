@@ -58,6 +58,8 @@ class Box:
 
     def around(self, points_world: Float[np.ndarray, "n 3"]) -> Box:
         """Grown to hold the points as well, but not downwards."""
+        if not len(points_world):
+            return self
         points = self.box_from_world(points_world)
         low, high = np.minimum(self.low, points.min(axis=0)), np.maximum(self.high, points.max(axis=0))
         low[1] = self.low[1]
@@ -140,9 +142,8 @@ def complete_box(
     half becomes a ball, and a box seen over its corner stays as it is.
     """
     eye_world = view.camera.centre_world
-    axis = 0 if box.size_m[0] < box.size_m[2] else 2
-    smaller_m = float(min(box.size_m[2 - axis], box.size_m[1]))
-    if box.size_m[axis] < _FLAT * smaller_m:
+    if is_front(box):
+        axis = _thin_axis(box)
         away = _away(box, axis, eye_world)
         front = box.low[axis] if away > 0 else box.high[axis]
         behind_front_m = away * (box.box_from_world(surroundings_world)[:, axis] - front)
@@ -150,6 +151,16 @@ def complete_box(
     for axis in (0, 2):
         box = _grow_to_symmetry(box, axis, _away(box, axis, eye_world), points_world, view)
     return box
+
+
+def is_front(box: Box) -> bool:
+    """Whether what is seen is as flat as a front: the rest of a cabinet or a board does not show at all."""
+    axis = _thin_axis(box)
+    return bool(box.size_m[axis] < _FLAT * min(box.size_m[2 - axis], box.size_m[1]))
+
+
+def _thin_axis(box: Box) -> int:
+    return 0 if box.size_m[0] < box.size_m[2] else 2
 
 
 def _away(box: Box, axis: int, eye_world: Float[np.ndarray, "3"]) -> float:

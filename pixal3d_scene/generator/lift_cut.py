@@ -25,6 +25,7 @@ _NEAR_SIDE = 0.12
 CELLS = 4  # along an edge of the coarse picture of the visible points
 _CLOSED, _AT_BORDER, _COVERED = 0, 1, 2
 FEATURES = 6 + 2 * SIDES + 4 + 2 + CELLS**3
+_YAW, _SHARES, _AT_SIDES = 4, slice(6, 6 + 2 * SIDES), slice(6 + 2 * SIDES, 10 + 2 * SIDES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,18 @@ def look_at_cut(
         border_sides=np.array(shares).reshape(SIDES, 2)[:, 0],
         features=features,
     )
+
+
+def mirrored_features(features: Float[np.ndarray, "*n F"]) -> Float[np.ndarray, "*n F"]:
+    """Left and right exchanged."""
+    other = features.copy()
+    other[..., _YAW] *= -1
+    shares = features[..., _SHARES].reshape(*features.shape[:-1], SIDES, 2)[..., [1, 0, 2, 3, 4, 5], :]
+    other[..., _SHARES] = shares.reshape(*features.shape[:-1], 2 * SIDES)
+    other[..., _AT_SIDES] = features[..., _AT_SIDES][..., [1, 0, 2, 3]]
+    cells = features[..., -(CELLS**3) :].reshape(*features.shape[:-1], CELLS, CELLS, CELLS)
+    other[..., -(CELLS**3) :] = np.flip(cells, axis=-3).reshape(*features.shape[:-1], CELLS**3)
+    return other
 
 
 def _in_unit_box(box: Box, points_world: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:

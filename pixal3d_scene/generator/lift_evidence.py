@@ -7,7 +7,7 @@ flipping); `photo` px inside.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
@@ -75,7 +75,22 @@ def plan_grid(box: Box, *, voxels: int, finest_m: float) -> Grid:
     return Grid(box=box, low_box=low, spacing_m=spacing_m, shape=(int(counts[0]), int(counts[1]), int(counts[2])))
 
 
-def gather_evidence(view: ObjectView, grid: Grid) -> Evidence:
+@runtime_checkable
+class BoxPoints(Protocol):
+    """Points in rows along the axes of a box: a `Grid`, or cells whose sides differ."""
+
+    @property
+    def box(self) -> Box: ...
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+    @property
+    def spacing_m(self) -> float: ...
+    @property
+    def cut_m(self) -> float: ...
+    def axis_m(self, axis: int) -> Float[np.ndarray, "n"]: ...
+
+
+def gather_evidence(view: ObjectView, grid: BoxPoints) -> Evidence:
     """Project the grid into the photo, slice by slice along x so that memory stays small."""
     hull = np.zeros(grid.shape, dtype=np.float32)
     depth_m, width_m, unknown = hull.copy(), hull.copy(), np.zeros(grid.shape, dtype=bool)

@@ -20,7 +20,7 @@ from .lift_cut import CutBox
 
 # Of the outline, and of the outline near a side, that the photo's border must cut for the guess to count. Beside what
 # only other objects cover, `complete_box` knows nearly as much.
-_LEAST_CUT, _LEAST_CUT_SIDE = 0.02, 0.1
+LEAST_CUT, _LEAST_CUT_SIDE = 0.02, 0.1
 _LOW_SIDES, _HIGH_SIDES = (0, 2, 4), (1, 3, 5)
 _BOTTOM = 2  # where it stands is known better (`lift_foot`)
 _LEAST_GROWTH = 0.08  # less is within the error, and would shift the middle that symmetry is about
@@ -32,7 +32,7 @@ def grown_box(cut: CutBox) -> Box | None:
 
     None where the photo's border cuts nothing off that is worth it.
     """
-    if cut.border_share < _LEAST_CUT:
+    if cut.border_share < LEAST_CUT:
         return None
     beyond = growth(cut.features, _weights())
     beyond[(cut.border_sides < _LEAST_CUT_SIDE) | (beyond < _LEAST_GROWTH)] = 0.0
@@ -43,6 +43,13 @@ def grown_box(cut: CutBox) -> Box | None:
     return replace(
         cut.box, low=cut.box.low - beyond_m[list(_LOW_SIDES)], high=cut.box.high + beyond_m[list(_HIGH_SIDES)]
     )
+
+
+def all_growth(cut: CutBox) -> Float[np.ndarray, "6"]:
+    """The network's answer for every side but the bottom, whether something cuts it or not."""
+    beyond = growth(cut.features, _weights())
+    beyond[_BOTTOM] = 0.0
+    return beyond
 
 
 def growth(

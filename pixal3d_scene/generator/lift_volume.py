@@ -3,7 +3,7 @@
 Three statements are joined. What is seen is there (`shell`). A visible part is about as deep as it is wide (`slab`).
 And furniture is symmetric: what is solid at a point is solid at its mirror images in the box, and what is free there
 is free here, for every symmetry that the photo does not contradict. Where a network says what the object is like as a
-whole, its word replaces the last two. Frame: `box`.
+whole, its word replaces the second, and limits the third. Frame: `box`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from .hidden_side import BelievedSolid
+from .hidden_side import Belief
 from .lift_box import Box
 from .lift_evidence import Evidence, Grid, gather_evidence
 from .lift_foot import Foot
@@ -49,7 +49,7 @@ class Solid:
 
 
 def complete_solid(
-    view: ObjectView, grid: Grid, foot: Foot, believed: BelievedSolid | None = None, *, goes_on: bool = False
+    view: ObjectView, grid: Grid, foot: Foot, believed: Belief | None = None, *, goes_on: bool = False
 ) -> Solid:
     """Carve, copy or believe, and close. goes_on: the box reaches beyond the photo, where the object continues."""
     evidence = gather_evidence(view, grid)
@@ -57,9 +57,11 @@ def complete_solid(
     if believed is None:
         field, copies = _by_symmetry(view, grid, evidence, shell)
     else:
-        field, copies = np.minimum(believed.inside_m(grid.points_world()), evidence.hull), ()
+        field, copies = _by_belief(grid, evidence, shell, believed)
     field = _fill_cavities(np.maximum(field, shell), evidence.hull, grid.spacing_m)
-    field = _extend_down(field, evidence.unknown, grid, foot)
+    field = _extend_down(field, evidence.unknown, grid, foot, continues=foot.hidden and believed is None)
+    if believed is not None:
+        field = _reaching_down(field, evidence.hull)
     if goes_on:
         field = _extend_sideways(field, evidence.unknown, copies)
     field = np.minimum(field, _box_distance(grid))
@@ -81,6 +83,23 @@ def _by_symmetry(
         field = np.maximum(field, np.minimum(np.flip(slab, COPIES[name]), evidence.hull))
     for name in copies:
         field = np.minimum(field, np.flip(evidence.hull, COPIES[name]))
+    return field, copies
+
+
+def _by_belief(
+    grid: Grid, evidence: Evidence, shell: Float32[np.ndarray, "nx ny nz"], believed: Belief
+) -> tuple[Float32[np.ndarray, "nx ny nz"], tuple[str, ...]]:
+    """The believed solid where the photo does not see past it, and mirror images of what is seen where these may be.
+
+    A belief is coarse and blurs legs and edges; their images are sharp.
+    """
+    points_world = grid.points_world()
+    field = np.minimum(believed.inside_m(points_world), evidence.hull)
+    copies = consistent_copies(evidence, shell, grid.spacing_m)
+    if copies:
+        allowed = np.minimum(believed.perhaps_inside_m(points_world), evidence.hull)
+        for name in copies:
+            field = np.maximum(field, np.minimum(np.flip(shell, COPIES[name]), allowed))
     return field, copies
 
 
@@ -149,17 +168,39 @@ def _without_crumbs(
 
 
 def _extend_down(
-    field: Float32[np.ndarray, "nx ny nz"], unknown: Bool[np.ndarray, "nx ny nz"], grid: Grid, foot: Foot
+    field: Float32[np.ndarray, "nx ny nz"],
+    unknown: Bool[np.ndarray, "nx ny nz"],
+    grid: Grid,
+    foot: Foot,
+    *,
+    continues: bool,
 ) -> Float32[np.ndarray, "nx ny nz"]:
-    """What is hidden below continues the cross-section above it; the last voxels above a support always do."""
+    """The last voxels above a support continue the cross-section above them.
+
+    continues: so does all that is hidden below.
+    """
     field = field.copy()
     near_foot = grid.axis_m(1) < foot.bottom_m + _CONTACT_VOXELS * grid.spacing_m
     for j in range(grid.shape[1] - 2, -1, -1):
         continued = np.maximum(field[:, j], field[:, j + 1])
         if near_foot[j]:
             field[:, j] = continued
-        elif foot.hidden:
+        elif continues:
             field[:, j] = np.where(unknown[:, j], continued, field[:, j])
+    return field
+
+
+def _reaching_down(
+    field: Float32[np.ndarray, "nx ny nz"], hull: Float32[np.ndarray, "nx ny nz"]
+) -> Float32[np.ndarray, "nx ny nz"]:
+    """The lowest cross-section goes on down to what the object stands on, where the photo does not see past it."""
+    levels = np.flatnonzero((field > 0).any(axis=(0, 2)))
+    if not len(levels):
+        return field
+    field = field.copy()
+    lowest = min(int(levels[0]) + 1, int(levels[-1]))  # the level above the last: that one is a rounded tip
+    below = np.minimum(field[:, lowest : lowest + 1], hull[:, :lowest])
+    field[:, :lowest] = np.maximum(field[:, :lowest], below)
     return field
 
 

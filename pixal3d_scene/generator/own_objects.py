@@ -22,6 +22,7 @@ from ..settings import GenerateSettings
 from ..weights.own import OBJECTS, own_weights
 from .hidden_side import BelievedSolid
 from .lift import into_cube, lifted_solid
+from .lift_sight import look
 from .lift_visible import with_surroundings
 from .own_pipeline import read_own_pipeline
 
@@ -101,7 +102,7 @@ class OwnObjects:
         T_cropcam_from_obj = cropcam_from_obj(scale_m=view.scale_m, camera_distance_obj=distance)
         T_world_from_obj = Similarity.from_rigid(volume.camera.T_world_from_cam) @ T_cropcam_from_obj
         believed = BelievedSolid(solid=solid, T_world_from_obj=T_world_from_obj)
-        lifted = lifted_solid(volume, voxels=self._settings.voxels, believed=believed)
+        lifted = lifted_solid(volume, look(volume), voxels=self._settings.voxels, believed=believed)
         if lifted.is_flat:
             raise StageFailed("generate", "nothing of it rises above what it lies on")
         mesh_obj = lifted.surface_world(self._settings.max_faces).transformed(T_world_from_obj.inverse())

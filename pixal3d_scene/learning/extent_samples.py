@@ -12,29 +12,19 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import RigidTransform, Rotation
 
-from ..camera import Camera
-from ..crop import CropVolume, plan_crops
-from ..depth import Depth
 from ..errors import InputError, StageFailed
-from ..generator.lift_box import visible_box
-from ..generator.lift_cut import FEATURES, SIDES, CutBox, look_at_cut
+from ..generator.lift_cut import FEATURES, SIDES, CutBox
 from ..generator.lift_extent import MOST_GROWTH
-from ..generator.lift_foot import find_foot
-from ..generator.lift_visible import believed_pixels, points_at
-from ..instances import Instance, Instances
-from ..photo import Photo
+from ..generator.lift_sight import look
+from .lift_volumes import SIZE_PX, seen_things
 from .model_pack import ModelPack
-from .object_choice import SeenRoom, instance_ids, see_room
+from .object_choice import see_room
 from .room_stream import first_seed
 from .sample_furniture import Shelf
 from .sample_room import sample_room
-from .sampled_room import Thing
 from .scene_tensors import PackTensors
 
-SIZE_PX = (320, 240)
-_LEAST_PX, _LEAST_POINTS = 150, 24
 _LEAST_OPEN = 0.02  # of the outline; less is seen whole
 
 
@@ -90,50 +80,15 @@ def _rows(pack: ModelPack, *, split: str, seed: int, rooms: int) -> Iterator[tup
     shelf, tensors = Shelf.of(pack, split), PackTensors.of(pack, "cpu")
     for number in range(rooms):
         seen = see_room(tensors, sample_room(shelf, first_seed(seed, split) + number, SIZE_PX), SIZE_PX)
-        for volume, thing in _volumes(seen):
-            cut = _cut(volume)
-            if cut is not None and cut.open_share >= _LEAST_OPEN:
-                yield cut, _beyond(pack, thing, cut)
+        for item in seen_things(seen):
+            try:
+                cut = look(item.volume).cut
+            except StageFailed:  # too little of it
+                continue
+            if cut.open_share >= _LEAST_OPEN:
+                yield cut, _beyond(item.triangles_in(pack, cut.box), cut)
 
 
-def _volumes(seen: SeenRoom) -> list[tuple[CropVolume, Thing]]:
-    """The room's models as `lift` would see them with perfect masks and depth."""
-    room = seen.room
-    pose = RigidTransform.from_components(room.eye_world, Rotation.from_matrix(room.R_cam_from_world.T))
-    camera = Camera(K=np.asarray(room.K, dtype=np.float64), size_px=SIZE_PX).at(pose)
-    ids = instance_ids(seen.triangles, seen.visible.face)[0].numpy()
-    things = {t.number: t for t in room.things if t.number and t.model >= 0 and (ids == t.number).sum() >= _LEAST_PX}
-    if not things:
-        return []
-    instances = Instances(
-        label_map=np.where(np.isin(ids, list(things)), ids, 0).astype(np.uint16),
-        items=tuple(Instance(mask_value=number) for number in things),
-        source="rendered",
-    )
-    depth = Depth(
-        z_m=seen.visible.z_m[0].numpy(), valid=(seen.visible.face[0] >= 0).numpy(), camera=camera, source="rendered"
-    )
-    photo = Photo(rgb=np.zeros((*ids.shape, 3), dtype=np.uint8), file_name="room.png", sha256="0" * 64)
-    try:
-        volumes = plan_crops(photo, instances, depth, size_px=64, margin=1.1)
-    except StageFailed:  # one of them fills more than half of all directions
-        return []
-    return [(volume, things[volume.instance.mask_value]) for volume in volumes]
-
-
-def _cut(volume: CropVolume) -> CutBox | None:
-    seen = believed_pixels(volume)
-    if seen.sum() < _LEAST_POINTS:
-        return None
-    seen_world, camera = points_at(volume, *np.nonzero(seen)), volume.depth.camera
-    pixel_m = float(np.median(volume.depth.z_m[seen])) / float(camera.K[0, 0])
-    foot = find_foot(volume, seen, seen_world)
-    box = visible_box(seen_world, camera.centre_world, bottom_m=foot.bottom_m, slack_m=pixel_m / 2)
-    return look_at_cut(volume, seen, seen_world, box)
-
-
-def _beyond(pack: ModelPack, thing: Thing, cut: CutBox) -> Float[np.ndarray, "6"]:
-    vertices_world = pack.vertices_node(thing.model).astype(np.float64) @ thing.axes_world.T + thing.place_world
-    points = cut.box.box_from_world(vertices_world)
-    below, above = cut.box.low - points.min(axis=0), points.max(axis=0) - cut.box.high
+def _beyond(triangles_box: Float[np.ndarray, "F 3 3"], cut: CutBox) -> Float[np.ndarray, "6"]:
+    below, above = cut.box.low - triangles_box.min(axis=(0, 1)), triangles_box.max(axis=(0, 1)) - cut.box.high
     return np.clip(np.stack([below, above], axis=1).ravel() / float(cut.box.size_m.max()), 0.0, MOST_GROWTH)

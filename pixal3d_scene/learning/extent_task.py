@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..generator.lift_cut import CELLS, FEATURES, SIDES
+from ..generator.lift_cut import FEATURES, SIDES, mirrored_features
 from .extent_samples import ExtentSamples
 
 _BATCH = 256
 _NOISE = 0.05  # of the normalised features
 _LEAST_STD = 0.05
-_CELLS_START = FEATURES - CELLS**3
-_YAW, _SHARES, _AT_SIDES = 4, slice(6, 6 + 2 * SIDES), slice(6 + 2 * SIDES, 10 + 2 * SIDES)
 
 
 class ExtentNetwork(nn.Module):
@@ -46,10 +45,9 @@ class ExtentTask:
 
     def __init__(self, model: ExtentNetwork, train: ExtentSamples, validation: ExtentSamples, *, seed: int) -> None:
         self.model: nn.Module = model
-        features, beyond, share = (
-            torch.from_numpy(a).float() for a in (train.features, train.beyond, train.open_share)
-        )
-        self._features = torch.cat([features, mirrored(features)])
+        both = np.concatenate([train.features, mirrored_features(train.features)])
+        features, beyond, share = (torch.from_numpy(a).float() for a in (both, train.beyond, train.open_share))
+        self._features = features
         self._beyond = torch.cat([beyond, beyond[:, [1, 0, 2, 3, 4, 5]]])
         self._weight = (0.3 + share).repeat(2)[:, None]  # the more is cut, the more depends on the answer
         model.mean.copy_(self._features.mean(dim=0))
@@ -74,18 +72,6 @@ class ExtentTask:
             "iou_boxes": float(grown_iou(size, answer, beyond).mean()),
             "iou_visible": float(grown_iou(size, torch.zeros_like(beyond), beyond).mean()),
         }
-
-
-def mirrored(features: Float[Tensor, "N F"]) -> Float[Tensor, "N F"]:
-    """Left and right exchanged."""
-    other = features.clone()
-    other[:, _YAW] *= -1
-    shares = features[:, _SHARES].reshape(-1, SIDES, 2)[:, [1, 0, 2, 3, 4, 5]]
-    other[:, _SHARES] = shares.reshape(-1, 2 * SIDES)
-    other[:, _AT_SIDES] = features[:, _AT_SIDES][:, [1, 0, 2, 3]]
-    cells = features[:, _CELLS_START:].reshape(-1, CELLS, CELLS, CELLS).flip(1)
-    other[:, _CELLS_START:] = cells.reshape(-1, CELLS**3)
-    return other
 
 
 def grown_iou(

@@ -70,6 +70,12 @@ class ExtentSettings(_Tree):
     dropout: float = Field(0.15, ge=0, lt=1, description="Share of them that a step leaves out.")
 
 
+class HiddenSettings(_Tree):
+    widths: tuple[int, int, int] = Field((32, 80, 160), description="Channels at 16, 8 and 4 places an edge.")
+    blocks: tuple[int, int, int] = Field((1, 2, 2), description="Residual blocks on the way in.")
+    batch: int = Field(12, ge=1, description="Objects per step.")
+
+
 class FlowSize(_Tree):
     width: int = Field(128, ge=12, description="Channels of a token.")
     blocks: int = Field(4, ge=1, description="Transformer blocks.")
@@ -101,7 +107,7 @@ class FlowSettings(_Tree):
 class TrainingSettings(_Tree):
     """All settings of a training run. kind: what is trained; only the sections of that kind may be given."""
 
-    kind: Literal["front_end", "structure", "voxels", "flows", "extents"] = "front_end"
+    kind: Literal["front_end", "structure", "voxels", "flows", "extents", "hidden"] = "front_end"
     network: FrontEndNetworkSettings = FrontEndNetworkSettings()
     plan: PlanSettings = PlanSettings()
     rooms: RoomSettings = RoomSettings()
@@ -110,10 +116,12 @@ class TrainingSettings(_Tree):
     voxels: VoxelSettings = VoxelSettings()
     flows: FlowSettings = FlowSettings()
     extents: ExtentSettings = ExtentSettings()
+    hidden: HiddenSettings = HiddenSettings()
 
     @model_validator(mode="after")
     def _only_its_own_sections(self) -> TrainingSettings:
-        own = {"front_end": {"network", "rooms"}, "extents": {"extents"}}.get(self.kind, {"objects", self.kind})
+        sections = {"front_end": {"network", "rooms"}, "extents": {"extents"}, "hidden": {"hidden"}}
+        own = sections.get(self.kind, {"objects", self.kind})
         foreign = sorted(self.model_fields_set - own - {"kind", "plan"})
         if foreign:
             raise ValueError(f"kind {self.kind!r} has no section {', '.join(foreign)}")

@@ -13,11 +13,13 @@ FOLDER = Path(__file__).parent / "own"
 FRONT_END = "front_end.safetensors"
 OBJECTS = "objects"
 EXTENTS = "extents.safetensors"
+HIDDEN_SIDES = "hidden_sides.safetensors"
 LICENCE = "Apache-2.0"
 # What each is for, by the name that `models list` and reports give it.
 OWN = {
     "front_end": (FRONT_END, "objects, depth, camera and gravity from one photo"),
     "extents": (EXTENTS, "how far objects go on that the photo's border or others cut off"),
+    "hidden_sides": (HIDDEN_SIDES, "what objects are like where no photo shows them"),
 }
 
 

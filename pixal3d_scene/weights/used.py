@@ -50,6 +50,8 @@ def _references(settings: Settings, *, masks_given: bool, depth_given: bool) -> 
         yield depth.weights or _DEFAULT_DEPTH[depth.estimator]
     if generate.generator == "lift":
         yield "extents"
+        if generate.hidden_sides:
+            yield "hidden_sides"
     if generate.generator == "embedded" and generate.embedded.weights:
         yield generate.embedded.weights
     if generate.generator == "pixal3d":

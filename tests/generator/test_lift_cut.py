@@ -14,10 +14,10 @@ from pixal3d_scene.crop import CropVolume
 from pixal3d_scene.generator import lift_extent
 from pixal3d_scene.generator.lift import lifted_solid
 from pixal3d_scene.generator.lift_box import visible_box
-from pixal3d_scene.generator.lift_cut import FEATURES, CutBox, facing_box, look_at_cut
+from pixal3d_scene.generator.lift_cut import FEATURES, CutBox, facing_box, mirrored_features
 from pixal3d_scene.generator.lift_extent import MOST_GROWTH, grown_box, growth
-from pixal3d_scene.generator.lift_visible import believed_pixels, points_at
-from pixal3d_scene.learning.extent_task import ExtentNetwork, mirrored
+from pixal3d_scene.generator.lift_sight import look
+from pixal3d_scene.learning.extent_task import ExtentNetwork
 
 LEFT, RIGHT, BOTTOM = 0, 1, 2
 
@@ -27,10 +27,7 @@ def bench(x: float) -> Mesh:
 
 
 def cut_of(volume: CropVolume) -> CutBox:
-    seen = believed_pixels(volume)
-    seen_world = points_at(volume, *np.nonzero(seen))
-    box = visible_box(seen_world, volume.depth.camera.centre_world, bottom_m=0.0, slack_m=0.0)
-    return look_at_cut(volume, seen, seen_world, box)
+    return look(volume).cut
 
 
 def seen_alone(*meshes: Mesh) -> CropVolume:
@@ -64,8 +61,7 @@ def test_what_stands_before_an_object_covers_it_and_does_not_cut() -> None:
 def test_the_mirrored_scene_has_the_mirrored_features() -> None:
     """Swapped sides, a wrong sign of the angle or swapped axes of the cells would show."""
     one, other = cut_of(seen_alone(bench(-1.9))), cut_of(seen_alone(bench(1.9)))
-    got = mirrored(torch.tensor(one.features)[None])[0].numpy()
-    np.testing.assert_allclose(got, other.features, atol=0.06)
+    np.testing.assert_allclose(mirrored_features(one.features), other.features, atol=0.06)
     assert np.abs(one.features - other.features).max() > 0.3
 
 
@@ -94,9 +90,9 @@ def test_numpy_answers_as_torch_does() -> None:
 def test_a_cut_object_goes_on_beyond_the_photo_on_that_side_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     volume = seen_alone(bench(-2.0))
     monkeypatch.setattr(lift_extent, "growth", lambda *_: np.array([0.6, 0.6, 0.6, 0.6, 0.0, 0.0]))
-    grown = lifted_solid(volume, voxels=64)
+    grown = lifted_solid(volume, look(volume), voxels=64)
     monkeypatch.setattr(lift_extent, "growth", lambda *_: np.zeros(6))
-    plain = lifted_solid(volume, voxels=64)
+    plain = lifted_solid(volume, look(volume), voxels=64)
     low, high = (f(grown.surface_world(4000).vertices) for f in (lambda v: v.min(axis=0), lambda v: v.max(axis=0)))
     seen_low, seen_high = plain.surface_world(4000).bounds
     assert low[0] < seen_low[0] - 0.3

@@ -20,10 +20,13 @@ def used(
 
 
 def test_the_default_uses_the_packages_own() -> None:
-    both = {"front_end": "Apache-2.0", "extents": "Apache-2.0"}
+    lift = {"extents": "Apache-2.0", "hidden_sides": "Apache-2.0"}
+    both = {"front_end": "Apache-2.0", **lift}
     assert used() == both
     assert used(masks_given=True) == both  # its depth
-    assert used(masks_given=True, depth_given=True) == {"extents": "Apache-2.0"}
+    assert used(masks_given=True, depth_given=True) == lift
+    by_symmetry = {"hidden_sides": False}
+    assert used(masks_given=True, depth_given=True, generate=by_symmetry) == {"extents": "Apache-2.0"}
     assert used(masks_given=True, depth_given=True, generate={"generator": "box"}) == {}
     settings = resolve_settings()
     assert licences_used(settings, masks_given=True, depth_given=True, votes_asked=True) == both

@@ -1,0 +1,120 @@
+"""The network of hidden sides: what the photo says in the cells around an object in, the whole object's solid out.
+
+A small U-Net in three dimensions (Ronneberger et al., "U-Net", MICCAI 2015; Dai et al., "Shape Completion using
+3D-Encoder-Predictor CNNs", CVPR 2017, completes scans with one). Furniture is symmetric, so the network sees every
+cell's mirror images beside it; the numbers of `lift_cut` tell sizes, the camera's place and what cuts the object off.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import BackendMissing
+from .hidden_cells import CELLS, CHANNELS
+from .lift_cut import FEATURES
+
+_FLIPS: tuple[tuple[int, ...], ...] = ((), (-3,), (-1,), (-3, -1))  # of x, y, z: none, left-right, back-front, both
+_FOLD = 2  # cells along an edge that become channels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiddenSize:
+    """widths: channels at half, a quarter and an eighth of the cells. blocks: on the way in."""
+
+    widths: tuple[int, int, int] = (32, 80, 160)
+    blocks: tuple[int, int, int] = (1, 2, 2)
+
+
+class HiddenNetwork(nn.Module):
+    """Answers logits: is the cell inside the object?"""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, size: HiddenSize) -> None:
+        super().__init__()
+        self.size = size
+        widths, blocks = size.widths, size.blocks
+        folded = CHANNELS * _FOLD**3
+        self.register_buffer("mean", torch.zeros(FEATURES))
+        self.register_buffer("std", torch.ones(FEATURES))
+        self.whole = nn.Sequential(nn.Linear(FEATURES, 128), nn.SiLU(), nn.Linear(128, sum(widths)))
+        self.widths = widths
+        self.enter = nn.Conv3d(folded * len(_FLIPS), widths[0], 1)
+        self.down = nn.ModuleList(nn.Conv3d(a, b, 2, stride=2) for a, b in itertools.pairwise(widths))
+        self.inward = nn.ModuleList(
+            nn.Sequential(*(_Residual(w) for _ in range(n))) for w, n in zip(widths, blocks, strict=True)
+        )
+        self.up = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in itertools.pairwise(widths))
+        self.outward = nn.ModuleList(_Residual(w) for w in widths[:-1])
+        self.leave = nn.Conv3d(widths[0] + folded, _FOLD**3, 3, padding=1)
+
+    def forward(self, evidence: Float[Tensor, "B C n n n"], features: Float[Tensor, "B F"]) -> Float[Tensor, "B n n n"]:
+        """evidence: of `hidden_cells`, -1 to 1. features: of `lift_cut`."""
+        folded = _folded(evidence)
+        x = self.enter(torch.cat([_folded(evidence.flip(axes)) for axes in _FLIPS], dim=1))
+        whole = self.whole((features - self.mean) / self.std)[:, :, None, None, None].split(self.widths, dim=1)
+        levels = []
+        for k, blocks in enumerate(self.inward):
+            x = self.down[k - 1](x) if k else x
+            x = blocks(x + whole[k])
+            levels.append(x)
+        for k in reversed(range(len(self.outward))):
+            x = levels[k] + F.interpolate(self.up[k](x), scale_factor=2, mode="nearest")
+            x = self.outward[k](x)
+        return _unfolded(self.leave(torch.cat([x, folded], dim=1)))
+
+
+def write_hidden(network: HiddenNetwork, path: Path) -> None:
+    """Half precision, with the network's size in the metadata."""
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    save_file(tensors, path, metadata={"size": json.dumps(asdict(network.size))})
+
+
+def read_hidden(path: Path) -> HiddenNetwork:
+    """Ready to answer, in float32. Raises BackendMissing for a file that is not whole, or of another network."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads(file.metadata()["size"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        network = HiddenNetwork(HiddenSize(**{name: tuple(value) for name, value in facts.items()}))
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BackendMissing(
+            f"The weights of hidden sides {path} cannot be read ({error}); give the file that training wrote."
+        ) from error
+    return network.eval()
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.steps = nn.Sequential(
+            nn.Conv3d(width, width, 3, padding=1, bias=False), nn.BatchNorm3d(width), nn.SiLU(),
+            nn.Conv3d(width, width, 3, padding=1, bias=False), nn.BatchNorm3d(width),
+        )  # fmt: skip
+
+    def forward(self, x: Float[Tensor, "B C d h w"]) -> Float[Tensor, "B C d h w"]:
+        return F.silu(x + self.steps(x))
+
+
+def _folded(values: Float[Tensor, "B C n n n"]) -> Float[Tensor, "B _ m m m"]:
+    batch, channels, m = *values.shape[:2], CELLS // _FOLD
+    split = values.reshape(batch, channels, m, _FOLD, m, _FOLD, m, _FOLD).permute(0, 1, 3, 5, 7, 2, 4, 6)
+    return split.reshape(batch, channels * _FOLD**3, m, m, m)
+
+
+def _unfolded(values: Float[Tensor, "B 8 m m m"]) -> Float[Tensor, "B n n n"]:
+    batch, m = len(values), CELLS // _FOLD
+    split = values.reshape(batch, _FOLD, _FOLD, _FOLD, m, m, m).permute(0, 4, 1, 5, 2, 6, 3)
+    return split.reshape(batch, CELLS, CELLS, CELLS)
