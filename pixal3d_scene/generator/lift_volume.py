@@ -89,15 +89,17 @@ def _by_symmetry(
 def _by_belief(
     grid: Grid, evidence: Evidence, shell: Float32[np.ndarray, "nx ny nz"], believed: Belief
 ) -> tuple[Float32[np.ndarray, "nx ny nz"], tuple[str, ...]]:
-    """The believed solid where the photo does not see past it, and mirror images of what is seen where these may be.
+    """The believed solid where the photo sees past neither it nor its mirror images, with those of what is seen.
 
-    A belief is coarse and blurs legs and edges; their images are sharp.
+    A belief is coarse and blurs legs and edges; the photo is sharp, and so are its images.
     """
     points_world = grid.points_world()
     field = np.minimum(believed.inside_m(points_world), evidence.hull)
     copies = consistent_copies(evidence, shell, grid.spacing_m)
     if copies:
         allowed = np.minimum(believed.perhaps_inside_m(points_world), evidence.hull)
+        for name in copies:
+            field = np.minimum(field, np.flip(evidence.hull, COPIES[name]))
         for name in copies:
             field = np.maximum(field, np.minimum(np.flip(shell, COPIES[name]), allowed))
     return field, copies
