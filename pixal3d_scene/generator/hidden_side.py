@@ -18,7 +18,10 @@ from .own_solid import SolidField
 
 @runtime_checkable
 class Belief(Protocol):
-    """A solid somewhere in the world."""
+    """A solid somewhere in the world. is_blurred: it is sure of no detail; mirror images of the photo correct it."""
+
+    @property
+    def is_blurred(self) -> bool: ...
 
     def inside_m(self, points_world: Float[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n"]:
         """How far inside its surface each point lies, metres; negative outside."""
@@ -36,6 +39,10 @@ class BelievedSolid:
 
     solid: SolidField
     T_world_from_obj: Similarity
+
+    @property
+    def is_blurred(self) -> bool:
+        return False
 
     def inside_m(self, points_world: Float[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n"]:
         """How far inside the solid's surface each point lies, metres; negative outside."""

@@ -90,8 +90,11 @@ class BoxPoints(Protocol):
     def axis_m(self, axis: int) -> Float[np.ndarray, "n"]: ...
 
 
-def gather_evidence(view: ObjectView, grid: BoxPoints) -> Evidence:
-    """Project the grid into the photo, slice by slice along x so that memory stays small."""
+def gather_evidence(view: ObjectView, grid: BoxPoints, *, straight: bool = False) -> Evidence:
+    """Project the grid into the photo, slice by slice along x so that memory stays small.
+
+    straight: `hull` is measured straight from a surface, as distances to other sides are, instead of along the ray.
+    """
     hull = np.zeros(grid.shape, dtype=np.float32)
     depth_m, width_m, unknown = hull.copy(), hull.copy(), np.zeros(grid.shape, dtype=bool)
     camera, box = view.camera, grid.box
@@ -103,7 +106,7 @@ def gather_evidence(view: ObjectView, grid: BoxPoints) -> Evidence:
         seen = _look_up(view, (slice_cam + (x[i] * R_cam_from_box[:, 0] + origin_cam)).reshape(-1, 3))
         is_object, is_free = seen.kind == OBJECT, seen.kind == FREE
         hidden = (seen.kind == HIDDEN) & (seen.depth_m > 0)
-        inside_m = np.minimum(seen.depth_m, seen.edge_m)
+        inside_m = np.minimum(seen.depth_m * seen.facing if straight else seen.depth_m, seen.edge_m)
         # A free pixel is outside even where its centre lies on the silhouette.
         outside_m = np.minimum(seen.edge_m, -0.01 * grid.spacing_m)
         values = np.select([is_object, is_free, hidden], [inside_m, outside_m, np.inf], -np.inf)
@@ -118,11 +121,12 @@ def gather_evidence(view: ObjectView, grid: BoxPoints) -> Evidence:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
     """At n points: the kind of their pixel, how far they lie behind its surface along z, how far inside the
-    silhouette, and the width of the part that the pixel shows, metres."""
+    silhouette, how the surface faces the camera, and the width of the part that the pixel shows, metres."""
 
     kind: UInt8[np.ndarray, "n"]
     depth_m: Float[np.ndarray, "n"]
     edge_m: Float[np.ndarray, "n"]
+    facing: Float[np.ndarray, "n"]
     width_m: Float[np.ndarray, "n"]
 
 
@@ -140,5 +144,6 @@ def _look_up(view: ObjectView, points_cam: Float[np.ndarray, "n 3"]) -> _Seen:
         kind=np.where(inside, view.kind.ravel()[index], HIDDEN).astype(np.uint8),
         depth_m=depth_m,
         edge_m=view.edge_px.ravel()[index] * z_m / view.camera.K[0, 0],
+        facing=view.facing.ravel()[index].astype(np.float64),
         width_m=view.width_m.ravel()[index].astype(np.float64),
     )

@@ -34,6 +34,10 @@ class GuessedSolid:
     filled: Float32[np.ndarray, "n n n"]
     level: float = 0.5
 
+    @property
+    def is_blurred(self) -> bool:
+        return True
+
     def inside_m(self, points_world: Float[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n"]:
         """About how far inside the solid's surface each point lies, metres, within two cells; negative outside."""
         return self._above_m(points_world, self.level)

@@ -27,7 +27,8 @@ class ObjectView:
 
     kind: FREE, OBJECT or HIDDEN. inverse_z: 1 / m of what the pixel shows; of the object itself also where an
     occluder only interrupts it. slope_x, slope_y: change of inverse_z per px on the same surface (a plane has an
-    affine inverse depth, so this is exact for planes). edge_px: distance to the object's silhouette, positive
+    affine inverse depth, so this is exact for planes). facing: distance from the surface over the distance along z, 1
+    where it is seen head-on and near 0 where it is grazed. edge_px: distance to the object's silhouette, positive
     inside; an occluder's edge is no silhouette. width_m: how wide the part of the object is that the pixel shows.
     """
 
@@ -37,6 +38,7 @@ class ObjectView:
     inverse_z: Float32[np.ndarray, "h w"]
     slope_x: Float32[np.ndarray, "h w"]
     slope_y: Float32[np.ndarray, "h w"]
+    facing: Float32[np.ndarray, "h w"]
     edge_px: Float32[np.ndarray, "h w"]
     width_m: Float32[np.ndarray, "h w"]
 
@@ -71,6 +73,7 @@ def look_at_object(
         inverse_z=inverse_z,
         slope_x=slope_x,
         slope_y=slope_y,
+        facing=_facing(depth.camera, (left, top), inverse_z, slope_x, slope_y),
         edge_px=_signed_edge(kind),
         width_m=(width_px / np.maximum(inverse_z, 1e-6) / np.float32(depth.camera.K[0, 0])).astype(np.float32),
     )
@@ -130,6 +133,22 @@ def _slope_rows(inverse_z: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h
     slope = np.where(np.abs(before) < np.abs(after), before, after)
     same_surface = np.abs(slope) < JUMP * inverse_z
     return np.where(same_surface, slope, 0).astype(np.float32)
+
+
+def _facing(
+    camera: Camera,
+    origin_px: tuple[int, int],
+    inverse_z: Float32[np.ndarray, "h w"],
+    slope_x: Float32[np.ndarray, "h w"],
+    slope_y: Float32[np.ndarray, "h w"],
+) -> Float32[np.ndarray, "h w"]:
+    """Of the surface's plane n X = 1, whose inverse depth is n (x / f, y / f, 1)."""
+    h, w = inverse_z.shape
+    K = camera.K
+    x = (np.arange(w) + origin_px[0] + 0.5 - K[0, 2])[None, :]
+    y = (np.arange(h) + origin_px[1] + 0.5 - K[1, 2])[:, None]
+    normal = np.stack([slope_x * K[0, 0], slope_y * K[1, 1], inverse_z - slope_x * x - slope_y * y])
+    return (inverse_z / np.maximum(np.linalg.norm(normal, axis=0), 1e-12)).astype(np.float32)
 
 
 def _parts(kind: UInt8[np.ndarray, "h w"], inverse_z: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:

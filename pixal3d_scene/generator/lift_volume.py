@@ -52,7 +52,7 @@ def complete_solid(
     view: ObjectView, grid: Grid, foot: Foot, believed: Belief | None = None, *, goes_on: bool = False
 ) -> Solid:
     """Carve, copy or believe, and close. goes_on: the box reaches beyond the photo, where the object continues."""
-    evidence = gather_evidence(view, grid)
+    evidence = gather_evidence(view, grid, straight=True)
     shell = evidence.no_deeper_than(_SHELL_VOXELS * grid.spacing_m, grid.cut_m)
     if believed is None:
         field, copies = _by_symmetry(view, grid, evidence, shell)
@@ -89,14 +89,15 @@ def _by_symmetry(
 def _by_belief(
     grid: Grid, evidence: Evidence, shell: Float32[np.ndarray, "nx ny nz"], believed: Belief
 ) -> tuple[Float32[np.ndarray, "nx ny nz"], tuple[str, ...]]:
-    """The believed solid where the photo sees past neither it nor its mirror images, with those of what is seen.
+    """The believed solid where the photo does not see past it.
 
-    A belief is coarse and blurs legs and edges; the photo is sharp, and so are its images.
+    A blurred one has neither legs nor edges. The photo is sharp, and so are its mirror images: nothing is where the
+    photo sees past an image of it, and images of what is seen are there where the belief does not rule them out.
     """
     points_world = grid.points_world()
     field = np.minimum(believed.inside_m(points_world), evidence.hull)
     copies = consistent_copies(evidence, shell, grid.spacing_m)
-    if copies:
+    if copies and believed.is_blurred:
         allowed = np.minimum(believed.perhaps_inside_m(points_world), evidence.hull)
         for name in copies:
             field = np.minimum(field, np.flip(evidence.hull, COPIES[name]))

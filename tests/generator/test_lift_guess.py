@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from lift_cases import box, joined
+from lift_cases import render as render_analytic
 from rendered_scene import camera_at, render, standing_box
 
 from pixal3d_scene.asset import Mesh
 from pixal3d_scene.crop import CropVolume
 from pixal3d_scene.errors import BackendMissing
+from pixal3d_scene.frames import Similarity
 from pixal3d_scene.generator.hidden_cells import CELLS, CHANNELS, CellGrid, as_values, cells_around, evidence_in_cells
 from pixal3d_scene.generator.hidden_network import HiddenNetwork, HiddenSize, read_hidden, write_hidden
 from pixal3d_scene.generator.lift import lift, lifted_solid
@@ -21,6 +23,7 @@ from pixal3d_scene.generator.lift_cut import FEATURES
 from pixal3d_scene.generator.lift_guess import GuessedSolid, best_level, guess_solid
 from pixal3d_scene.generator.lift_sight import look, view_around
 from pixal3d_scene.generator.lift_volume import _reaching_down
+from pixal3d_scene.mesh.raycast import view
 
 SMALL = HiddenSize(widths=(8, 12, 16), blocks=(1, 1, 1))
 
@@ -222,3 +225,22 @@ def test_a_mere_front_keeps_the_depth_that_the_wall_tells(monkeypatch: pytest.Mo
     deep = seen_alone(box((-0.4, 0, -0.4), (0.4, 0.8, 0.4), yaw_deg=30))
     with pytest.raises(AssertionError, match="was asked"):
         lift(deep, voxels=48, max_faces=2000, texture_px=64, hidden_sides=True)
+
+
+def test_a_surface_that_is_grazed_lies_where_the_depth_has_it() -> None:
+    """Along the ray it is far away from points just above it, which must not push it down against its other sides."""
+    (volume,) = render_analytic({1: box((-1, 0, -3.5), (1, 0.7, -2.5), yaw_deg=10)})
+    sight = look(volume)
+    larger = replace(sight.cut.box, low=sight.cut.box.low - 0.1, high=sight.cut.box.high + np.array([0.1, 0.013, 0.1]))
+    guess = GuessedSolid(cells=CellGrid(box=larger), filled=np.ones((CELLS, CELLS, CELLS), dtype=np.float32))
+    camera = volume.depth.camera
+    for voxels in (33, 37, 41, 45):
+        lifted = lifted_solid(volume, sight, voxels=voxels, believed=guess)
+        mesh_world = lifted.surface_world(20000)
+        hits = view([mesh_world.transformed(Similarity.from_rigid(camera.T_world_from_cam).inverse())], camera)
+        on_top = sight.seen & hits.hit
+        on_top[sight.seen] &= sight.points_world[:, 1] > 0.69
+        rows, columns = np.nonzero(on_top)
+        points = camera.world_from_cam(camera.unproject(np.stack([columns, rows], axis=-1) + 0.5, hits.t[on_top]))
+        assert len(points) > 200
+        assert abs(np.median(points[:, 1]) - 0.7) < 0.05 * lifted.solid.grid.spacing_m
