@@ -141,10 +141,13 @@ def lift(
     """The whole method, top to bottom. Raises StageFailed where the depth shows too little of the object."""
     sight = look(volume)
     # How deep a cabinet or a board is whose front alone is seen, the wall behind it tells better.
-    guessed = hidden_sides and not is_front(sight.box)
+    front = hidden_sides and is_front(sight.box)
+    guessed = hidden_sides and not front
     lifted = lifted_solid(volume, sight, voxels=voxels, believed=guess_solid(volume, sight) if guessed else None)
     notes = lifted.notes
     if not lifted.is_flat:
+        if front:
+            notes += ("Only its front is seen; how deep it is follows from the wall behind it or its size.",)
         mesh_world = lifted.surface_world(max_faces)
         textured_world, material = paint(mesh_world, volume, lifted.view, lifted.solid, texture_px=texture_px)
     else:

@@ -221,7 +221,8 @@ def test_a_mere_front_keeps_the_depth_that_the_wall_tells(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("pixal3d_scene.generator.lift.guess_solid", fail)
     front = seen_alone(box((-0.4, 0.2, -0.1), (0.4, 1.8, -0.02)))
-    lift(front, voxels=48, max_faces=2000, texture_px=64, hidden_sides=True)
+    told = lift(front, voxels=48, max_faces=2000, texture_px=64, hidden_sides=True)
+    assert any("Only its front" in note for note in told.notes)
     deep = seen_alone(box((-0.4, 0, -0.4), (0.4, 0.8, 0.4), yaw_deg=30))
     with pytest.raises(AssertionError, match="was asked"):
         lift(deep, voxels=48, max_faces=2000, texture_px=64, hidden_sides=True)
