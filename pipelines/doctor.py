@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from pixal3d_scene.weights.own import FOLDER, OWN
+
 _NEEDED = ("numpy", "scipy", "pillow", "trimesh", "embreex", "scikit-image", "fast-simplification", "networkx")
 # Import name, what it is for, what to type.
 _OPTIONAL = (
@@ -41,6 +43,7 @@ def examine() -> list[Check]:
     """All checks, needed ones first."""
     checks = [Check(name="python", state="ok", value=platform.python_version())]
     checks += [_package(name) for name in _NEEDED]
+    checks.append(_own_weights())
     checks += [_disk(Path(tempfile.gettempdir())), _disk(Path.cwd())]
     checks += [_optional(*entry) for entry in _OPTIONAL]
     checks += [_torch(), _validator(), _memory()]
@@ -52,6 +55,15 @@ def _package(name: str) -> Check:
         return Check(name=name, state="ok", value=metadata.version(name))
     except metadata.PackageNotFoundError:
         return Check(name=name, state="missing", value="not installed", remedy=f"pip install {name}")
+
+
+def _own_weights() -> Check:
+    files = [file for file, _ in OWN.values()]
+    missing = [file for file in files if not (FOLDER / file).is_file()]
+    if missing:
+        remedy = "install pixal3d-scene again; other presets may do without them"
+        return Check(name="own weights", state="missing", value=f"{', '.join(missing)} not there", remedy=remedy)
+    return Check(name="own weights", state="ok", value=f"{len(files)} files in {FOLDER}")
 
 
 def _optional(module: str, purpose: str, remedy: str) -> Check:

@@ -20,6 +20,7 @@ from .weights.device import choose_device
 if TYPE_CHECKING:
     from .frontend.own_network import OwnNetwork
     from .frontend.stand import Assumed
+    from .generator.lift import Lift
 
 _Factory = TypeVar("_Factory")
 
@@ -147,6 +148,13 @@ def _own_depth(settings: Settings) -> DepthEstimator:
 
 
 def _lift(settings: Settings) -> ObjectGenerator:
+    lift = _lift_if_need_be(settings)
+    lift.need_weights()  # now, not after the stages before it
+    return lift
+
+
+def _lift_if_need_be(settings: Settings) -> Lift:
+    """Where it is not the chosen generator, it may never be asked for."""
     from .generator.lift import Lift
 
     chosen = settings.generate
@@ -234,8 +242,9 @@ def load_models(
     completer = made(_choose(COMPLETERS, settings.complete.completer, "completer"))
     if found_segmenter is None or found_depth is None or generator is None or missing:
         raise BackendMissing(" ".join(missing))
+    fallback = generator if settings.generate.generator == "lift" else _lift_if_need_be(settings)
     return Models(
-        segmenter=found_segmenter, depth=found_depth, generator=generator, fallback=_lift(settings), completer=completer
+        segmenter=found_segmenter, depth=found_depth, generator=generator, fallback=fallback, completer=completer
     )
 
 

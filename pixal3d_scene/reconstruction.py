@@ -16,7 +16,7 @@ from .code_revision import code_revision
 from .completion import paint_hidden_parts, with_painted_parts
 from .crop import CropVolume, plan_crops
 from .depth import Depth
-from .errors import StageFailed
+from .errors import BackendMissing, StageFailed
 from .frontend.known_size import at_known_sizes
 from .frontend.protocols import KnownView
 from .generator.box import box_asset
@@ -180,7 +180,10 @@ def generate(
     for volume, seed, made in zip(volumes, seeds, models.generator.generate(volumes, seeds, progress), strict=True):
         if isinstance(made, StageFailed) and models.fallback.name != models.generator.name:
             reason = made.reason
-            made = models.fallback.generate([volume], [seed], Silent())[0]
+            try:
+                made = models.fallback.generate([volume], [seed], Silent())[0]
+            except BackendMissing as error:
+                made = StageFailed("generate", f"{models.generator.name} failed: {reason}, and {error}")
             if isinstance(made, ObjectAsset):
                 note = f"Fell back to {made.generator}: {models.generator.name} failed: {reason}"
                 made = replace(made, notes=(*made.notes, note))

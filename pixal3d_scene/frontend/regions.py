@@ -30,11 +30,11 @@ class RegionsSegmenter:
     """Segments by colour and texture. max_objects: the largest ones stay. min_area_share: of the photo."""
 
     name = "regions"
-    revision = code_revision("frontend/*.py")
     uses_depth = False
 
     def __init__(self, *, max_objects: int, min_area_share: float) -> None:
         self._max_objects, self._min_area_share = max_objects, min_area_share
+        self.revision = code_revision("frontend/*.py")
 
     def segment(self, photo: Photo, known: KnownView, depth: Depth | None) -> Instances:
         """The photo's objects, the largest first; raises StageFailed if nothing stands out from the room."""

@@ -32,11 +32,11 @@ class RoomGeometryDepth:
     """
 
     name = "room_geometry"
-    revision = code_revision("frontend/*.py")
     needs_instances = True
 
     def __init__(self, *, camera_height_m: float, fallback_fov_deg: float) -> None:
         self._camera_height_m, self._fallback_fov_deg = camera_height_m, fallback_fov_deg
+        self.revision = code_revision("frontend/*.py")
 
     def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
         """Depth of every pixel: the room's shell, and reliefs of the objects in front of it."""

@@ -24,7 +24,9 @@ class Boxes:
     """The generator that cannot fail; as a generator of its own it shows a layout without any shapes."""
 
     name = "box"
-    revision = code_revision("generator/box.py")
+
+    def __init__(self) -> None:
+        self.revision = code_revision("generator/box.py")
 
     def generate(
         self, volumes: Sequence[CropVolume], seeds: Sequence[int], progress: Progress

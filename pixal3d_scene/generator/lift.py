@@ -15,12 +15,12 @@ from jaxtyping import Bool
 from ..asset import Mesh, ObjectAsset
 from ..code_revision import code_revision
 from ..crop import CropVolume
-from ..errors import StageFailed
+from ..errors import BackendMissing, StageFailed
 from ..frames import cropcam_from_obj
 from ..mesh.simplify import simplify_closed
 from ..mesh.surface import solid_surface
 from ..progress import Progress
-from ..weights.own import EXTENTS, HIDDEN_SIDES
+from ..weights.own import EXTENTS, HIDDEN_SIDES, need_own_weights, own_revision
 from .hidden_side import Belief
 from .lift_box import complete_box, deepest_box, is_front
 from .lift_evidence import plan_grid
@@ -42,19 +42,25 @@ class Lift:
     """
 
     name = "lift"
-    revision = code_revision(
-        "generator/lift*.py", "generator/hidden_*.py", "mesh/*.py", f"weights/own/{EXTENTS}",
-        f"weights/own/{HIDDEN_SIDES}",
-    )  # fmt: skip
 
     def __init__(self, voxels: int, max_faces: int, texture_px: int, *, hidden_sides: bool = False) -> None:
         self._voxels, self._max_faces, self._texture_px = voxels, max_faces, texture_px
         self._hidden_sides = hidden_sides
+        self._weights = (EXTENTS, HIDDEN_SIDES) if hidden_sides else (EXTENTS,)
+        method = code_revision("generator/lift*.py", "generator/hidden_*.py", "mesh/*.py")
+        self.revision = f"{method} {own_revision(*self._weights)}"
+
+    def need_weights(self) -> None:
+        """Raises BackendMissing where this installation lacks a network that an object may ask for."""
+        need_own_weights(*self._weights)
 
     def generate(
         self, volumes: Sequence[CropVolume], seeds: Sequence[int], progress: Progress
     ) -> list[ObjectAsset | StageFailed]:
-        """One asset or failure per volume, in order. Nothing here is random: the seeds are not used."""
+        """One asset or failure per volume, in order. Nothing here is random: the seeds are not used.
+
+        Raises BackendMissing where an object needs a network whose weights are not there: the next would, too.
+        """
         del seeds
         results = []
         for volume in with_surroundings(volumes):
@@ -73,6 +79,8 @@ class Lift:
             )
         except StageFailed as failure:
             return failure
+        except BackendMissing:
+            raise
         except Exception as error:  # one bad object must not end the others
             unexpected = StageFailed("generate", f"{type(error).__name__}: {error}", object_name=volume.name)
             unexpected.__cause__ = error

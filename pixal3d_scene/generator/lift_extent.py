@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Float32
 
+from ..errors import BackendMissing
 from ..weights.own import EXTENTS, own_weights
 from .lift_box import Box
 from .lift_cut import CutBox
@@ -67,6 +68,11 @@ def growth(
 
 @lru_cache(maxsize=1)
 def _weights() -> Mapping[str, Float32[np.ndarray, "..."]]:
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    return {name: array.astype(np.float32) for name, array in load_file(own_weights(EXTENTS)).items()}
+    path = own_weights(EXTENTS)
+    try:
+        return {name: array.astype(np.float32) for name, array in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise BackendMissing(f"The weights of extents {path} cannot be read ({error}); install them again.") from error
