@@ -25,7 +25,7 @@ def exit_codes(verbose: bool) -> Iterator[None]:
         remark(f"error: {error}")
         raise typer.Exit(exit_code(error)) from error
     except KeyboardInterrupt:
-        remark("interrupted; finished stages are kept, run the same command again to go on.")
+        remark("interrupted; finished stages and objects are kept, run the same command again to go on.")
         raise typer.Exit(130) from None
     except typer.Exit:
         raise

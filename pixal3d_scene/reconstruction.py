@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -47,9 +47,9 @@ class Store(Protocol):
         """The kept result of a stage, or the one that `make` gives."""
 
     def keep_assets(
-        self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], list[ObjectAsset]]
+        self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], Iterable[ObjectAsset]]
     ) -> list[ObjectAsset]:
-        """One asset per volume: kept ones, and those that `make` gives for the missing volumes."""
+        """One asset per volume: kept ones, and those that `make` gives for the missing volumes, in their order."""
 
 
 class Recompute:
@@ -60,9 +60,9 @@ class Recompute:
         return make()
 
     def keep_assets(
-        self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], list[ObjectAsset]]
+        self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], Iterable[ObjectAsset]]
     ) -> list[ObjectAsset]:
-        return make(volumes)
+        return list(make(volumes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,16 +172,18 @@ def complete(
 
 def generate(
     volumes: tuple[CropVolume, ...], models: Models, settings: Settings, progress: Progress
-) -> list[ObjectAsset]:
-    """One asset per volume by the chosen generator, else by the fall-back, else a box; never none."""
+) -> Iterator[ObjectAsset]:
+    """One asset per volume by the chosen generator, else by the fall-back, else a box; never none.
+
+    Each comes as soon as the generator has it.
+    """
     progress.start("generate", len(volumes))
     seeds = [object_seed(settings.seed, v.instance.mask_value) for v in volumes]
-    assets = []
     for volume, seed, made in zip(volumes, seeds, models.generator.generate(volumes, seeds, progress), strict=True):
         if isinstance(made, StageFailed) and models.fallback.name != models.generator.name:
             reason = made.reason
             try:
-                made = models.fallback.generate([volume], [seed], Silent())[0]
+                (made,) = models.fallback.generate([volume], [seed], Silent())
             except BackendMissing as error:
                 made = StageFailed("generate", f"{models.generator.name} failed: {reason}, and {error}")
             if isinstance(made, ObjectAsset):
@@ -189,9 +191,8 @@ def generate(
                 made = replace(made, notes=(*made.notes, note))
         if isinstance(made, StageFailed):
             made = box_asset(volume, reason=made.reason)
-        assets.append(made)
+        yield made
     progress.finish()
-    return assets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +266,7 @@ def stage_keys(photo: Photo, models: Models, settings: Settings, known: KnownVie
         ],
         "generate": [
             generator.name, generator.revision, models.fallback.revision, settings.crop.model_dump(),
-            settings.generate.model_dump(), settings.seed, settings.device,
+            settings.generate.model_dump(), settings.seed, settings.device, code_revision("crop.py"),
             [[size.name, size.height_m] for size in known.sizes],
         ],
         "place": [code_revision("layout/*.py"), settings.layout.model_dump()],

@@ -131,6 +131,16 @@ class RunFolder:
         entry = self.manifest["stages"].get(stage)
         return bool(entry and entry["status"] == "done" and all((self.path / f).is_file() for f in entry["files"]))
 
+    def made(self, stage: str, key: str) -> frozenset[str]:
+        """Files of a stage that were made with this key, also where it was only begun."""
+        entry = self.manifest["stages"].get(stage)
+        return frozenset(entry["files"]) if entry and entry["key"] == key else frozenset()
+
+    def seconds_begun(self, stage: str, key: str) -> float:
+        """What was spent on a stage that was begun with this key and not finished."""
+        entry = self.manifest["stages"].get(stage)
+        return float(entry["seconds"]) if entry and entry["key"] == key and entry["status"] == "begun" else 0.0
+
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write several files so that either all of them get their final name or none does.
 
@@ -162,14 +172,27 @@ class RunFolder:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return OutputError(
                 f"Writing to {self.path} failed because the disk is full ({error.strerror}); "
-                "free some space and run the same command again, finished stages are kept."
+                "free some space and run the same command again, finished stages and objects are kept."
             )
         return OutputError(
             f"Writing to {self.path} failed ({error.strerror}); choose an output folder that can be written with -o."
         )
 
+    def begin(self, stage: str, key: str, files: Iterable[str], *, seconds: float) -> None:
+        """Record a stage as begun, with those of its files that are there; else as `finish`.
+
+        What else it has by then of another key is no longer believed, and is removed when the run is finished.
+        """
+        earlier = self.manifest["stages"].get(stage, {"files": ()})["files"]
+        files = list(files)
+        self.manifest["files"] = sorted({*self.manifest["files"], *earlier, *files})
+        self._record(stage, key, "begun", files, seconds)
+
     def finish(self, stage: str, key: str, files: Iterable[str], *, seconds: float) -> None:
         """Record a stage as done; stages after it, and those that this run does not have, are forgotten."""
+        self._record(stage, key, "done", files, seconds)
+
+    def _record(self, stage: str, key: str, status: str, files: Iterable[str], seconds: float) -> None:
         stages = self.manifest["stages"]
         for foreign in set(stages) - set(self.stages):
             del stages[foreign]
@@ -177,7 +200,7 @@ class RunFolder:
             stages.pop(later, None)
         stages[stage] = {
             "key": key,
-            "status": "done",
+            "status": status,
             "seconds": round(seconds, 3),
             "peak_memory_bytes": peak_memory_bytes(),
             "files": sorted(files),
@@ -219,35 +242,52 @@ class RunFolderStore:
                 return kept
         started = time.perf_counter()
         value = make()
+        self.folder.begin(stage, self.keys[stage], [], seconds=0.0)  # before the file of another key is replaced
         self.folder.write({name: pack(value)})
         self._finish(stage, [name], started)
         return value
 
     def keep_assets(
-        self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], list[ObjectAsset]]
+        self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], Iterable[ObjectAsset]]
     ) -> list[ObjectAsset]:
-        """See `reconstruction.Store`."""
+        """See `reconstruction.Store`. An object is kept as soon as it is made; objects of `only` together, at the end:
+        what they join may be of other settings, so that there is no key under which some of them could be kept.
+        """
         if unknown := self.only - {v.name for v in volumes}:
             names = ", ".join(v.name for v in volumes)
             raise InputError(f"There is no object {', '.join(sorted(unknown))}; the run has: {names}.")
         files = {v.name: f"stages/objects/{v.name}.npz" for v in volumes}
-        kept: dict[str, ObjectAsset] = {}
-        # With `only` the other objects stay as they are, also where they were made with another seed or setting.
-        if self.folder.has("generate", self.keys["generate"]) or (self.only and self.folder.finished("generate")):
-            loaded = {v.name: self._load(files[v.name], unpack_asset) for v in volumes if v.name not in self.only}
-            kept = {name: asset for name, asset in loaded.items() if asset is not None}
+        key, kept = self.keys["generate"], self._kept_assets(files)
         missing = tuple(v for v in volumes if v.name not in kept)
-        if missing:
-            started = time.perf_counter()
-            made = dict(zip((v.name for v in missing), make(missing), strict=True))
-            self.folder.write({files[name]: pack_asset(asset) for name, asset in made.items()})
-            self._finish("generate", files.values(), started)
-            kept |= made
+        if not missing and self.folder.has("generate", key):
+            return [kept[v.name] for v in volumes]
+        started, earlier_s = time.perf_counter(), self.folder.seconds_begun("generate", key)
+        if not self.only:  # before the first file is replaced
+            self.folder.begin("generate", key, [files[name] for name in kept], seconds=earlier_s)
+        for volume, asset in zip(missing, make(missing) if missing else (), strict=True):
+            kept[volume.name] = asset
+            if not self.only:
+                self.folder.write({files[volume.name]: pack_asset(asset)})
+                seconds = earlier_s + time.perf_counter() - started
+                self.folder.begin("generate", key, [files[name] for name in kept], seconds=seconds)
+        if self.only:
+            self.folder.write({files[v.name]: pack_asset(kept[v.name]) for v in missing})
+        self._finish("generate", files.values(), started, earlier_s=earlier_s)
         return [kept[v.name] for v in volumes]
 
-    def _finish(self, stage: str, files: Iterable[str], started: float) -> None:
+    def _kept_assets(self, files: Mapping[str, str]) -> dict[str, ObjectAsset]:
+        """Assets that can be taken as they are, by name. files: of all objects, by name."""
+        # With `only` the other objects stay as they are, also where they were made with another seed or setting.
+        every = self.only and self.folder.finished("generate")
+        usable = set(files.values()) if every else self.folder.made("generate", self.keys["generate"])
+        wanted = {name: file for name, file in files.items() if file in usable and name not in self.only}
+        loaded = {name: self._load(file, unpack_asset) for name, file in wanted.items()}
+        return {name: asset for name, asset in loaded.items() if asset is not None}
+
+    def _finish(self, stage: str, files: Iterable[str], started: float, *, earlier_s: float = 0.0) -> None:
+        """earlier_s: what an interrupted run had spent on it."""
         self.seconds[stage] = time.perf_counter() - started
-        self.folder.finish(stage, self.keys[stage], files, seconds=self.seconds[stage])
+        self.folder.finish(stage, self.keys[stage], files, seconds=earlier_s + self.seconds[stage])
 
     def _load(self, name: str, unpack: Callable[[bytes], Any]) -> Any:
         """A kept result, or None where the file is damaged: it is then made again."""

@@ -89,7 +89,7 @@ def with_depth(volume: CropVolume, z_m: np.ndarray, valid: np.ndarray | None = N
 
 
 def generate(*volumes: CropVolume):
-    return Lift(VOXELS, 6000, 128).generate(volumes, [0] * len(volumes), Silent())
+    return list(Lift(VOXELS, 6000, 128).generate(volumes, [0] * len(volumes), Silent()))
 
 
 def placed(volume: CropVolume, asset: ObjectAsset) -> Mesh:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ..asset import Material, Mesh, ObjectAsset
 from ..code_revision import code_revision
 from ..crop import CropVolume
-from ..errors import StageFailed
 from ..progress import Progress
 
 # Corners of the unit cube and its outward triangles.
@@ -30,14 +29,12 @@ class Boxes:
 
     def generate(
         self, volumes: Sequence[CropVolume], seeds: Sequence[int], progress: Progress
-    ) -> list[ObjectAsset | StageFailed]:
+    ) -> Iterator[ObjectAsset]:
         """See `ObjectGenerator`; every result is a box."""
         del seeds
-        assets: list[ObjectAsset | StageFailed] = []
         for volume in volumes:
-            assets.append(box_asset(volume, reason="no other shape was asked for."))
+            yield box_asset(volume, reason="no other shape was asked for.")
             progress.step(volume.name)
-        return assets
 
 
 def box_asset(volume: CropVolume, *, reason: str) -> ObjectAsset:

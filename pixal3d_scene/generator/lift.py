@@ -6,7 +6,7 @@ prior (see `lift_volume`). Out comes the mesh in the `obj` cube.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,17 +56,15 @@ class Lift:
 
     def generate(
         self, volumes: Sequence[CropVolume], seeds: Sequence[int], progress: Progress
-    ) -> list[ObjectAsset | StageFailed]:
-        """One asset or failure per volume, in order. Nothing here is random: the seeds are not used.
+    ) -> Iterator[ObjectAsset | StageFailed]:
+        """One asset or failure per volume, each when it is done. Nothing here is random: the seeds are not used.
 
         Raises BackendMissing where an object needs a network whose weights are not there: the next would, too.
         """
         del seeds
-        results = []
         for volume in with_surroundings(volumes):
-            results.append(self._lift_or_failure(volume))
+            yield self._lift_or_failure(volume)
             progress.step(volume.name)
-        return results
 
     def _lift_or_failure(self, volume: CropVolume) -> ObjectAsset | StageFailed:
         try:

@@ -8,7 +8,7 @@ counts for what the photo does not show; the visible side is lifted from the pho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,19 +58,17 @@ class OwnObjects:
 
     def generate(
         self, volumes: Sequence[CropVolume], seeds: Sequence[int], progress: Progress
-    ) -> list[ObjectAsset | StageFailed]:
+    ) -> Iterator[ObjectAsset | StageFailed]:
         """See `ObjectGenerator`. Raises InputError where a checkpoint does not fit its description."""
         from .own_cascade import load_networks
 
         if not volumes:
-            return []
+            return
         chosen = self._settings.embedded
         networks = load_networks(self._pipeline, steps=chosen.steps, guidance=chosen.guidance)
-        results = []
         for volume, seed in zip(with_surroundings(volumes), seeds, strict=True):
-            results.append(self._asset_or_failure(networks, volume, seed))
+            yield self._asset_or_failure(networks, volume, seed)
             progress.step(volume.name)
-        return results
 
     def _asset_or_failure(self, networks: OwnNetworks, volume: CropVolume, seed: int) -> ObjectAsset | StageFailed:
         try:

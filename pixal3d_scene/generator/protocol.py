@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -22,8 +22,11 @@ class ObjectGenerator(Protocol):
 
     def generate(
         self, volumes: Sequence[CropVolume], seeds: Sequence[int], progress: Progress
-    ) -> list[ObjectAsset | StageFailed]:
+    ) -> Iterable[ObjectAsset | StageFailed]:
         """One result per volume, in order; a failure is a value, so that one object cannot end the others.
+
+        A generator that finishes object by object yields each when it is done, so that it is kept even if the run is
+        killed before the last one; one that works stage by stage may as well give a list.
 
         All volumes of a scene come in one call, so that a generator of several networks can work stage by
         stage. A result depends on its own volume and seed only. Calls `progress.step(name)` per object.
