@@ -110,7 +110,9 @@ def run(
     known_size: Annotated[
         list[str] | None, typer.Option(help="Height of an object, such as chair_01=0.9m.", rich_help_panel=_INPUT)
     ] = None,
-    preset: Annotated[str, typer.Option(help="Which models.")] = "embedded",
+    preset: Annotated[
+        str, typer.Option(help="Which models: embedded (in the package), pixal3d or pixal3d-low-vram.")
+    ] = "embedded",
     segmenter: Annotated[
         str | None, typer.Option(help="front_end, regions, sam, sam2 or sam3.", show_default=False)
     ] = None,

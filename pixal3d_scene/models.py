@@ -167,7 +167,7 @@ def _pixal3d(settings: Settings) -> ObjectGenerator:
     return Pixal3D(settings.generate.pixal3d, device=settings.device)
 
 
-def _embedded(settings: Settings) -> ObjectGenerator:
+def _object_networks(settings: Settings) -> ObjectGenerator:
     from .generator.own_objects import OwnObjects
 
     return OwnObjects(settings.generate)
@@ -208,7 +208,7 @@ GENERATORS: dict[str, Callable[[Settings], ObjectGenerator]] = {
     "lift": _lift,
     "box": _boxes,
     "pixal3d": _pixal3d,
-    "embedded": _embedded,
+    "object_networks": _object_networks,
 }
 
 

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import InputError
 
@@ -134,10 +134,8 @@ class Pixal3DSettings(_Tree):
     max_faces: int = Field(100_000, ge=100, description="Meshes are simplified to this many triangles.")
 
 
-class EmbeddedSettings(_Tree):
-    weights: str | None = Field(
-        None, description="Folder `objects` that `train` wrote, for generator embedded; none for the package's own."
-    )
+class ObjectNetworksSettings(_Tree):
+    weights: str | None = Field(None, description="Folder `objects` that `train` wrote; none for the package's own.")
     steps: int | None = Field(None, ge=1, le=100, description="Sampling steps of each stage; else the pipeline's own.")
     guidance: float | None = Field(
         None, ge=0, description="How strongly the picture decides, in each stage; 1 is off; else the pipeline's own."
@@ -145,15 +143,28 @@ class EmbeddedSettings(_Tree):
 
 
 class GenerateSettings(_Tree):
-    generator: str = Field("lift", description="Name of the generator: lift, embedded, pixal3d or box.")
+    generator: str = Field("lift", description="Name of the generator: lift, object_networks, pixal3d or box.")
     voxels: int = Field(128, ge=16, le=512, description="Grid of the lift generator along the longest side.")
     hidden_sides: bool = Field(
         True, description="lift guesses what no photo shows by a network; false: by symmetry alone."
     )
     max_faces: int = Field(20_000, ge=100, description="Meshes are simplified to this many triangles.")
     texture_px: int = Field(512, ge=64, description="Side of an object's texture.")
-    embedded: EmbeddedSettings = EmbeddedSettings()
+    object_networks: ObjectNetworksSettings = ObjectNetworksSettings()
     pixal3d: Pixal3DSettings = Pixal3DSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_name(cls, tree: Any) -> Any:
+        """The generator `object_networks` was called `embedded`, as the preset is."""
+        if not isinstance(tree, Mapping):
+            return tree
+        if "embedded" in tree and "object_networks" in tree:
+            raise ValueError("'embedded' is the former name of 'object_networks'; give one of them")
+        renamed = {"object_networks" if key == "embedded" else key: value for key, value in tree.items()}
+        if renamed.get("generator") == "embedded":
+            renamed["generator"] = "object_networks"
+        return renamed
 
 
 class LayoutSettings(_Tree):

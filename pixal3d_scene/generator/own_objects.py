@@ -39,10 +39,10 @@ class OwnObjects:
     Raises BackendMissing where there is none. torch is loaded by `generate`, not before.
     """
 
-    name = "embedded"
+    name = "object_networks"
 
     def __init__(self, settings: GenerateSettings) -> None:
-        chosen = settings.embedded
+        chosen = settings.object_networks
         folder = own_weights(OBJECTS) if chosen.weights is None else Path(chosen.weights).expanduser()
         if not folder.is_dir():
             raise BackendMissing(
@@ -64,7 +64,7 @@ class OwnObjects:
 
         if not volumes:
             return
-        chosen = self._settings.embedded
+        chosen = self._settings.object_networks
         networks = load_networks(self._pipeline, steps=chosen.steps, guidance=chosen.guidance)
         for volume, seed in zip(with_surroundings(volumes), seeds, strict=True):
             yield self._asset_or_failure(networks, volume, seed)

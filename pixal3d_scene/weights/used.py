@@ -52,8 +52,8 @@ def _references(settings: Settings, *, masks_given: bool, depth_given: bool) -> 
         yield "extents"
         if generate.hidden_sides:
             yield "hidden_sides"
-    if generate.generator == "embedded" and generate.embedded.weights:
-        yield generate.embedded.weights
+    if generate.generator == "object_networks" and generate.object_networks.weights:
+        yield generate.object_networks.weights
     if generate.generator == "pixal3d":
         chosen = generate.pixal3d
         yield chosen.weights

@@ -39,9 +39,9 @@ from pixal3d_scene.settings import Settings, resolve_settings
 COLOUR = (0.2, 0.6, 0.4)
 
 
-def tiny_settings(folder: Path, **embedded: Any) -> Settings:
-    chosen = {"weights": str(folder), "steps": 2, **embedded}
-    generate = {"generator": "embedded", "max_faces": 4000, "texture_px": 128, "embedded": chosen}
+def tiny_settings(folder: Path, **changes: Any) -> Settings:
+    chosen = {"weights": str(folder), "steps": 2, **changes}
+    generate = {"generator": "object_networks", "max_faces": 4000, "texture_px": 128, "object_networks": chosen}
     return resolve_settings(overrides={"crop": {"size_px": 128}, "generate": generate, "device": "cpu"})
 
 
@@ -102,7 +102,7 @@ def test_perfect_networks_put_the_object_where_it_stands(
     made = made_of(true_grid(volume, stool()), volume, object_networks, monkeypatch)
     assert isinstance(made, ObjectAsset)
     assert made.status == "generated"
-    assert made.generator == "embedded"
+    assert made.generator == "object_networks"
     assert made.notes == ()
     assert is_closed(merged(made.mesh_obj))
     np.testing.assert_allclose(placed(made, volume).bounds, stool().bounds, atol=0.025)
@@ -234,7 +234,7 @@ def test_nothing_occupied_is_a_failure_with_the_reason(object_networks: Path, tm
 def test_it_is_a_generator_with_the_revision_of_its_weights(object_networks: Path, tmp_path: Path) -> None:
     generator = load_models(tiny_settings(object_networks)).generator
     assert isinstance(generator, ObjectGenerator)
-    assert generator.name == "embedded"
+    assert generator.name == "object_networks"
     assert list(generator.generate([], [], Silent())) == []
     folder = Path(shutil.copytree(object_networks, tmp_path / "other"))
     weights = load_file(folder / "shape_flow.safetensors")
@@ -256,7 +256,7 @@ def run(folder: Path, settings: Settings) -> RoomRun:
 def test_random_networks_fall_back_and_say_so(object_networks: Path, tmp_path: Path) -> None:
     done = run(tmp_path / "a", tiny_settings(object_networks))
     for item in done.objects:
-        fell = [w for w in item["warnings"] if w.startswith("Fell back to lift: embedded failed: ")]
+        fell = [w for w in item["warnings"] if w.startswith("Fell back to lift: object_networks failed: ")]
         assert (item["status"] == "generated") != bool(fell), item
     assert len(done.fell_back) == sum(item["status"] != "generated" for item in done.objects)
 

@@ -46,7 +46,7 @@ def test_published_networks_have_the_licence_of_the_registry() -> None:
 def test_ones_own_folder_has_no_known_licence(part: str) -> None:
     overrides: dict[str, Any] = {
         "front_end": {"front_end": {"weights": "mine/x.safetensors"}},
-        "objects": {"generate": {"generator": "embedded", "embedded": {"weights": "mine"}}},
+        "objects": {"generate": {"generator": "object_networks", "object_networks": {"weights": "mine"}}},
         "generate": {"generate": {"generator": "pixal3d", "pixal3d": {"weights": "mine"}}},
     }[part]
     mine = {name: licence for name, licence in used(**overrides).items() if name.startswith("mine")}
