@@ -40,14 +40,16 @@ class RoomOnDisk:
         return ["--masks", str(self.masks), "--depth", str(self.depth), "--camera", str(self.camera)]
 
 
-def write_room_on_disk(folder: Path, meshes: dict[int, Mesh] | None = None) -> RoomOnDisk:
-    """Two crates, one of them with a small box on top (or `meshes` by mask value), 160 x 120 px."""
+def write_room_on_disk(
+    folder: Path, meshes: dict[int, Mesh] | None = None, *, size_px: tuple[int, int] = (160, 120)
+) -> RoomOnDisk:
+    """Two crates, one of them with a small box on top (or `meshes` by mask value)."""
     meshes = meshes or {
         3: standing_box((0.9, 0.6, 0.7), -0.7, -0.6),
         7: standing_box((0.3, 0.3, 0.3), -0.7, -0.5, y=0.6),
         9: standing_box((0.5, 0.9, 0.5), 0.8, -0.3),
     }
-    camera = camera_at(size_px=(160, 120))
+    camera = camera_at(size_px=size_px)
     scene = render(meshes, camera)
     room = RoomOnDisk(folder=folder, scene=scene)
     Image.fromarray(np.asarray(scene.photo.rgb)).save(room.photo)
