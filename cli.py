@@ -75,7 +75,10 @@ RunsOption = Annotated[
 _INPUT, _OPTIONS, _RESUME = "Your own data", "Options", "Resume"
 
 
-@app.command()
+@app.command(
+    epilog="Exit codes: 0 done, 2 bad input, 3 machine not ready, 4 a stage failed or the output cannot be written, "
+    "5 written but some objects fell back to a simpler generator, 130 interrupted (run again to go on)."
+)
 def run(
     photos: PhotosArgument,
     out: RunsOption = None,
@@ -141,9 +144,8 @@ def run(
 ) -> None:
     """Reconstruct rooms from photos."""
     with exit_codes(verbose):
-        from pipelines.batch import find_photos, find_unread, run_folders, run_photos
+        from pipelines.batch import find_photos, find_unread, plan_photos, run_folders, run_photos
         from pipelines.given_files import GivenFiles
-        from pipelines.room import plan_room
         from pixal3d_scene.errors import InputError
         from pixal3d_scene.frontend.vocabulary import parse_labels
 
@@ -173,9 +175,11 @@ def run(
             camera_height_m=camera_height, known_sizes=tuple(known_size or ()),
         )  # fmt: skip
         if dry_run:
-            again = redo.value if redo else None
-            plans = [plan_room(p, f, settings, given, redo=again) for p, f in zip(found, folders, strict=True)]
-            print_json(plans[0] if len(plans) == 1 else plans) if as_json else print_plans(plans)
+            plans = list(plan_photos(found, folders, settings, given, redo=redo.value if redo else None))
+            documents = [plan.facts() for plan in plans]
+            print_json(documents[0] if len(found) == 1 else documents) if as_json else print_plans(documents)
+            if bad := [plan.error for plan in plans if plan.error is not None]:
+                raise max(bad, key=exit_code)
             return
         done = []
         for result in run_photos(
@@ -190,9 +194,9 @@ def run(
         runs = [r.run for r in done if r.run is not None]
         errors = [r.error for r in done if r.error is not None]
         if as_json:
-            documents = [run_facts(r) for r in runs]
+            done_facts = [run_facts(r) for r in runs]
             failed = [{"photo": str(r.photo), "error": str(r.error)} for r in done if r.error is not None]
-            print_json(documents[0] if len(found) == 1 else {"runs": documents, "failed": failed})
+            print_json(done_facts[0] if len(found) == 1 else {"runs": done_facts, "failed": failed})
         if errors:
             raise max(errors, key=exit_code)
         if any(r.fell_back for r in runs):

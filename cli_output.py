@@ -99,6 +99,9 @@ def print_objects(objects: Any) -> None:
 def print_plans(plans: list[dict[str, Any]]) -> None:
     """What a dry run found."""
     for plan in plans:
+        if "error" in plan:
+            remark(f"{plan['photo']}: {plan['error']}")
+            continue
         stages = ", ".join(f"{name}: {what}" for name, what in plan["stages"].items())
         say(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
         say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")

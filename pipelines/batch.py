@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.progress import Progress
 from pixal3d_scene.settings import Settings
 
 from .given_files import GivenFiles
-from .room import RoomRun, run_room
+from .room import RoomRun, plan_room, run_room
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif")
 # Pictures that people have in their folders and that are not read here.
@@ -55,6 +56,34 @@ def run_photos(
             yield PhotoResult(photo=photo, run=None, error=error)
             continue
         yield PhotoResult(photo=photo, run=run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoPlan:
+    """What would become of one photo: the facts of `plan_room`, or the error that would end it."""
+
+    photo: Path
+    plan: dict[str, Any] | None
+    error: Exception | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return self.plan or {"photo": str(self.photo), "error": str(self.error)}
+
+
+def plan_photos(
+    photos: Sequence[Path], folders: Sequence[Path], settings: Settings, given_files: GivenFiles, *, redo: str | None
+) -> Iterator[PhotoPlan]:
+    """What `run_photos` would do, writing nothing; as there, the error of a single photo is raised."""
+    for photo, folder in zip(photos, folders, strict=True):
+        try:
+            plan = plan_room(photo, folder, settings, given_files, redo=redo)
+        except InputError as error:
+            if len(photos) == 1:
+                raise
+            yield PhotoPlan(photo=photo, plan=None, error=error)
+            continue
+        yield PhotoPlan(photo=photo, plan=plan)
 
 
 def find_photos(paths: list[Path]) -> list[Path]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pixal3d_scene import __version__
-from pixal3d_scene.errors import BackendMissing, SceneError
+from pixal3d_scene.errors import BackendMissing, InputError, SceneError
 from pixal3d_scene.generator.pipeline_file import (
     Checkpoint,
     find_checkpoint,
@@ -21,7 +22,7 @@ from pixal3d_scene.generator.pipeline_file import (
 from pixal3d_scene.weights.digest import computed_digest, promised_digest
 from pixal3d_scene.weights.fetch import fetch_weights
 from pixal3d_scene.weights.location import WeightsFolder, find_weights, own_cache
-from pixal3d_scene.weights.own import FOLDER, LICENCE, OWN
+from pixal3d_scene.weights.own import FOLDER, FRONT_END, HIDDEN_SIDES, LICENCE, OWN, own_weights
 from pixal3d_scene.weights.registry import REGISTRY, PublishedWeights, published
 from pixal3d_scene.weights.transformers_folder import CLASSES, load_any
 
@@ -63,6 +64,7 @@ class WeightsStatus:
 
 
 LIST_HEADER = ("weights", "size", "licence", "gated", "commercial", "revision", "here", "from")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CHECK_HEADER = ("file", "state", "sha256", "remark")
 
 
@@ -90,6 +92,9 @@ def list_weights() -> list[WeightsStatus]:
 
 def fetch(names: Sequence[str], *, revision: str | None = None) -> dict[str, list[Path]]:
     """Bring entries of the registry here; the files of each by its name. See `fetch_weights` for what it raises."""
+    for name in names:
+        if name in OWN:
+            raise InputError(f"{name} is part of the package: there is nothing to fetch; leave it out.")
     entries = [published(name) for name in names]  # a wrong name is said before the first gigabyte
     return {weights.name: fetch_weights(weights, revision=revision) for weights in entries}
 
@@ -97,8 +102,15 @@ def fetch(names: Sequence[str], *, revision: str | None = None) -> dict[str, lis
 def check(reference: str, *, revision: str | None = None) -> list[FileCheck]:
     """Every file of a registry name, a folder or a hub id: there, unharmed, and fitting its network.
 
-    Raises BackendMissing where nothing is there at all.
+    Raises InputError for what is none of these, BackendMissing where nothing is there at all.
     """
+    if reference in OWN:
+        return [_checked_own(reference)]
+    if reference not in REGISTRY and not Path(reference).is_dir() and not _HUB_ID.fullmatch(reference):
+        raise InputError(
+            f"{reference!r} is no folder, no hub id (OWNER/NAME) and no name; the names are "
+            f"{', '.join([*OWN, *REGISTRY])}."
+        )
     entry = REGISTRY.get(reference)
     if entry is not None and entry.hub_id is None:
         return [_checked(entry.name, lambda: find_upsampler(own_cache(), None))]
@@ -116,6 +128,27 @@ def check(reference: str, *, revision: str | None = None) -> list[FileCheck]:
     checks.append(_checked_image_encoder(lambda: find_image_encoder(found.path, None)))
     checks.append(_checked("naf", lambda: find_upsampler(found.path, None)))
     return checks
+
+
+def _checked_own(name: str) -> FileCheck:
+    """A file of the package, read as it is for a run."""
+    from pixal3d_scene.frontend.front_end_weights import read_front_end
+    from pixal3d_scene.generator.hidden_network import read_hidden
+
+    file, _ = OWN[name]
+    try:
+        path = own_weights(file)
+    except BackendMissing as error:
+        return FileCheck(name=name, state="missing", remark=str(error))
+    readable = replace(_checked_file(path.parent, file), name=name)
+    read = {FRONT_END: read_front_end, HIDDEN_SIDES: read_hidden}.get(file)
+    if readable.state != "ok" or read is None:
+        return readable
+    try:
+        read(path)
+    except SceneError as error:
+        return replace(readable, state="wrong", remark=str(error))
+    return readable
 
 
 def _checked(name: str, find: Callable[[], Checkpoint]) -> FileCheck:

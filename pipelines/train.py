@@ -50,6 +50,8 @@ def train(
         raise InputError(
             f"{data} does not exist; give a pack of models, or a folder of rooms or objects (docs/training-data.md)."
         )
+    if minutes is not None and not minutes > 0:
+        raise InputError(f"--minutes {minutes:g} leaves no time to train; give more than 0.")
     import torch
 
     from pixal3d_scene.learning.training import TrainingPlan

@@ -141,7 +141,7 @@ def open_image(data: bytes, path: Path, *, max_megapixels: float) -> Image.Image
         megapixels = image.width * image.height / 1e6
         if megapixels > max_megapixels:
             raise InputError(
-                f"{path} has {megapixels:.0f} megapixels, more than the limit of {max_megapixels:g}; "
+                f"{path} has {round(megapixels, 3):g} megapixels, more than the limit of {max_megapixels:g}; "
                 "shrink it or raise the limit with --max-megapixels."
             )
         image.load()

@@ -54,14 +54,15 @@ class RunFolder:
 
     def __init__(self, path: Path, *, stages: Sequence[str] = STAGES) -> None:
         self.path, self.stages = path, tuple(stages)
-        if path.exists() and not path.is_dir():
+        # os.path, here and below: a folder that may not be looked into is no error yet, and making it says why.
+        if os.path.exists(path) and not os.path.isdir(path):
             raise OutputError(f"{path} is a file; choose a folder for the output.")
         self.manifest = self._read_manifest()
 
     def _read_manifest(self) -> dict[str, Any]:
         file = self.path / MANIFEST
         fresh: dict[str, Any] = {"schema": SCHEMA, "stages": {}, "files": []}
-        if not file.is_file():
+        if not os.path.isfile(file):
             return fresh
         try:
             manifest: dict[str, Any] = json.loads(file.read_text())
@@ -77,10 +78,13 @@ class RunFolder:
 
         Raises OutputError where another run writes to it, InputError where it holds somebody else's files.
         """
-        is_new = not self.path.exists()
+        is_new = not os.path.exists(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path, os.O_RDONLY)
+            if not os.access(self.path, os.W_OK | os.X_OK):  # now, not when the first stage is done
+                os.close(handle)
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             raise self._output_error(error) from error
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .errors import InputError
 
@@ -179,13 +180,16 @@ class ExportSettings(_Tree):
     room_shell: bool = Field(True, description="Floor and walls as nodes of the GLB.")
 
 
+DEVICE_NAMES = "auto, cpu, cuda, cuda:N or mps"
+
+
 class Settings(_Tree):
     """All settings of a run; written into the manifest as they were resolved."""
 
     preset: str = Field("embedded", description="Which models.")
     quality: Quality = "standard"
     seed: int = Field(42, ge=0)
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    device: str = "auto"
     photo: PhotoSettings = PhotoSettings()
     segment: SegmentSettings = SegmentSettings()
     depth: DepthSettings = DepthSettings()
@@ -195,6 +199,13 @@ class Settings(_Tree):
     generate: GenerateSettings = GenerateSettings()
     layout: LayoutSettings = LayoutSettings()
     export: ExportSettings = ExportSettings()
+
+    @field_validator("device")
+    @classmethod
+    def _is_device(cls, name: str) -> str:
+        if not is_device_name(name):
+            raise ValueError(f"choose {DEVICE_NAMES}")
+        return name
 
 
 # What the one dial means; a config file or a flag overrides it.
@@ -221,6 +232,11 @@ QUALITY: dict[str, dict[str, Any]] = {
 }
 
 
+def is_device_name(name: str) -> bool:
+    """Whether it is one of DEVICE_NAMES; not whether this machine has it."""
+    return re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name) is not None
+
+
 def preset_names() -> tuple[str, ...]:
     """Names of the presets that are installed."""
     folder = resources.files("configs")
@@ -243,9 +259,7 @@ def resolve_settings(
     _merge(tree, QUALITY[quality])
     _merge(tree, _parse((resources.files("configs") / f"{preset}.toml").read_text(), f"preset {preset}"))
     if config_file is not None:
-        if not config_file.is_file():
-            raise InputError(f"The config file {config_file} does not exist; check the name.")
-        _merge(tree, _parse(config_file.read_text(errors="replace"), str(config_file)))
+        _merge(tree, _parse(_read(config_file), str(config_file)))
     _merge(tree, overrides or {})
     try:
         return Settings.model_validate(tree)
@@ -254,7 +268,21 @@ def resolve_settings(
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise InputError(f"There is no setting {key!r}; see docs/settings.md for those that exist.") from error
-        raise InputError(f"The setting {key!r} is not usable: {first['msg']} (got {first['input']!r}).") from error
+        why = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"The setting {key!r} is not usable: {why} (got {first['input']!r}).") from error
+
+
+def _read(config_file: Path) -> str:
+    try:
+        return config_file.read_text(errors="replace")
+    except FileNotFoundError as error:
+        raise InputError(f"The config file {config_file} does not exist; check the name.") from error
+    except IsADirectoryError as error:
+        raise InputError(f"The config file {config_file} is a folder; give a TOML file.") from error
+    except OSError as error:
+        raise InputError(
+            f"The config file {config_file} cannot be read ({error.strerror}); check its name and permissions."
+        ) from error
 
 
 def _parse(text: str, origin: str) -> dict[str, Any]:

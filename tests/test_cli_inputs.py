@@ -16,6 +16,7 @@ from room_on_disk import RoomOnDisk, write_camera, write_room_on_disk
 from typer.testing import CliRunner
 
 from cli import app
+from pixal3d_scene.frontend.given_camera import read_camera
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +195,28 @@ def _given(name: str) -> Callable[[RoomOnDisk, Path], list[object]]:
         (tmp_path / "c.toml").write_text("[generate]\nvoxel = 64\n")
         return ["--config", tmp_path / "c.toml"]
 
+    def mask_text(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--masks", _written("masks.png", b"just text")(room, tmp_path)]
+
+    def depth_text(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--depth", _written("depth.npy", b"just text")(room, tmp_path)]
+
+    def depth_exr(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--depth", _written("depth.exr", b"v/1\x01")(room, tmp_path)]
+
+    def depth_zero(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        Image.fromarray(np.zeros((120, 160), dtype=np.uint16)).save(tmp_path / "zero.png")
+        return ["--depth", tmp_path / "zero.png"]
+
+    def camera_keys(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--camera", _written("c.json", b'{"width": 160}')(room, tmp_path)]
+
+    def config_folder(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--config", tmp_path]
+
+    def device(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--device", "gpu"]
+
     def fov(room: RoomOnDisk, tmp_path: Path) -> list[object]:
         return ["--fov", 190]
 
@@ -213,6 +236,13 @@ def _given(name: str) -> Callable[[RoomOnDisk, Path], list[object]]:
         ("preset", "imaginary"),
         ("config_key", "generate.voxel"),
         ("fov", "190"),
+        ("mask_text", "masks.png is not a picture that can be read; give a PNG with a value for each object."),
+        ("depth_text", "depth.npy is no NumPy file, whatever its name says; save metres"),
+        ("depth_exr", "depth.exr is not a picture that can be read; give a 16 bit PNG in millimetres, or NPY"),
+        ("depth_zero", "no valid pixel"),
+        ("camera_keys", "lacks height, K; give width, height and K"),
+        ("config_folder", "is a folder; give a TOML file"),
+        ("device", "'device' is not usable: choose auto, cpu, cuda, cuda:N or mps (got 'gpu')"),
     ],
 )
 def test_refused_data(room: RoomOnDisk, tmp_path: Path, name: str, sentence: str) -> None:
@@ -256,6 +286,50 @@ def test_hidden_files_in_a_folder_are_no_photos(tmp_path: Path) -> None:
     result = run(tmp_path, "-o", tmp_path / "run")
     assert result.exit_code == 2, result.output
     assert "has no photos" in result.stderr
+
+
+def _picture_of(width: int, height: int) -> Callable[[RoomOnDisk, Path], Path]:
+    def make(room: RoomOnDisk, tmp_path: Path) -> Path:
+        Image.open(room.photo).resize((width, height)).save(tmp_path / "small.png")
+        return tmp_path / "small.png"
+
+    return make
+
+
+@pytest.mark.parametrize("size_px", [(10, 10), (1, 400)])
+def test_a_photo_of_few_pixels_is_refused_by_check_as_well(
+    room: RoomOnDisk, tmp_path: Path, size_px: tuple[int, int]
+) -> None:
+    photo = _picture_of(*size_px)(room, tmp_path)
+    for command in (["run", str(photo), "-o", str(tmp_path / "run")], ["check", str(photo)]):
+        result = CliRunner().invoke(app, command)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
+        assert f"is {size_px[0]} x {size_px[1]} px, smaller than 32 px; use a larger photo." in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_of_a_folder_tells_of_the_good_and_the_bad_photos(room: RoomOnDisk, tmp_path: Path) -> None:
+    folder, out = tmp_path / "Fotos, große", tmp_path / "run"
+    folder.mkdir()
+    (folder / "a.jpg").write_text("just text")
+    (folder / "b c.png").write_bytes(room.photo.read_bytes())
+    result = run(folder, "-o", out, "--dry-run")
+    assert result.exit_code == 2, result.output
+    assert str(out / "b c") in result.stdout
+    assert f"{folder / 'a.jpg'} is not a picture" in result.stderr
+    result = run(folder, "-o", out, "--dry-run", "--json")
+    first, second = json.loads(result.stdout)
+    assert "is not a picture" in first["error"]
+    assert (second["photo"], second["stages"]["segment"]) == ("b c.png", "run")
+    assert not out.exists()
+
+
+def test_keys_of_a_camera_that_are_not_read_are_noted(room: RoomOnDisk, tmp_path: Path) -> None:
+    facts = json.loads(room.camera.read_text())
+    (tmp_path / "camera.json").write_text(json.dumps(facts | {"distortions": {"k1": 0.1}}))
+    (note,) = read_camera(tmp_path / "camera.json", (160, 120)).notes
+    assert note.startswith("camera.json has distortions, which is not read; width, height, K, T_world_from_cam, dist")
+    assert read_camera(room.camera, (160, 120)).notes == ()
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,35 @@ def test_a_foreign_manifest_deletes_nothing_outside_its_folder(tmp_path: Path, n
     (run / MANIFEST).write_text(json.dumps({"schema": 1, "stages": {}, "files": [listed]}))
     RunFolder(run).remove_stale(["scene.glb"])
     assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o000])
+def test_a_folder_that_may_not_be_written_is_told_before_any_stage(mode: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not below pytest's own, which others may not even look into
+        os.chmod(folder, 0o755)
+        closed = Path(folder) / "closed"
+        closed.mkdir()
+        closed.chmod(mode)
+        told = [_as_somebody_else(closed), _as_somebody_else(closed / "run")]
+        assert all(text.startswith("OutputError: Writing to ") and "Permission denied" in text for text in told), told
+        closed.chmod(0o755)
+        assert list(closed.iterdir()) == []
+
+
+def _as_somebody_else(path: Path) -> str:
+    """What a user without rights is told who opens a run folder there."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        if os.getuid() == 0:
+            os.setuid(65534)
+        try:
+            with RunFolder(path).locked():
+                told = "nothing"
+        except BaseException as error:
+            told = f"{type(error).__name__}: {error}"
+        os.write(writer, told.encode())
+        os._exit(0)
+    os.close(writer)
+    os.wait()
+    with os.fdopen(reader, "rb") as pipe:
+        return pipe.read().decode()

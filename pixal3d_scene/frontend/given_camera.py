@@ -16,6 +16,7 @@ from ..errors import InputError
 from .given_picture import check_size, read_bytes
 from .rectify import Rectification
 
+_KEYS = ("width", "height", "K", "T_world_from_cam", "distortion")
 _RIGID_TOLERANCE = 1e-3  # files carry about six digits
 
 
@@ -54,6 +55,8 @@ def read_camera(path: Path, size_px: tuple[int, int]) -> GivenCamera:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     notes: list[str] = []
+    if unread := sorted(set(content) - set(_KEYS)):
+        notes.append(f"{path.name} has {', '.join(unread)}, which is not read; {', '.join(_KEYS)} are.")
     if not (0 < K[0, 2] < size_px[0] and 0 < K[1, 2] < size_px[1]):
         notes.append(f"The principal point in {path.name} lies outside the photo.")
     if content.get("T_world_from_cam") is None:

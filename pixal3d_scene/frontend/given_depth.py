@@ -21,6 +21,7 @@ from .given_points import INTRINSICS_KEY, MASK_KEY, POINTS_KEY, read_points
 
 _DEPTH_KEY = "depth"
 _KEYS = (_DEPTH_KEY, POINTS_KEY, MASK_KEY, INTRINSICS_KEY)
+_NUMPY_BEGINNINGS = (b"\x93NUMPY", b"PK")  # NPY, NPZ
 _NEAREST_PLAUSIBLE_M, _FARTHEST_PLAUSIBLE_M = 0.2, 200.0
 
 
@@ -118,6 +119,11 @@ def _read_numpy(content: np.ndarray | dict[str, np.ndarray], path: Path, size_px
 
 
 def _load(data: bytes, path: Path) -> np.ndarray | dict[str, np.ndarray]:
+    if not data.startswith(_NUMPY_BEGINNINGS):
+        raise InputError(
+            f"The depth {path} is no NumPy file, whatever its name says; save metres with numpy.save or numpy.savez, "
+            "numbers only."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

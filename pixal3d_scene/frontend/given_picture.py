@@ -6,10 +6,15 @@ import io
 import warnings
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 from ..photo import open_image, read_file
+
+_KINDS = {
+    "mask": "a PNG with a value for each object",
+    "depth": "a 16 bit PNG in millimetres, or NPY or NPZ in metres",
+}
 
 
 def read_bytes(path: Path, *, what: str) -> bytes:
@@ -26,7 +31,12 @@ def open_picture_of_photo(path: Path, size_px: tuple[int, int], *, what: str) ->
     header_size_px = _size_in_header(data)
     if header_size_px is not None:  # refused before a huge picture is decoded
         check_size(path, header_size_px, size_px, what=what)
-    image = open_image(data, path, max_megapixels=size_px[0] * size_px[1] / 1e6)
+    try:
+        image = open_image(data, path, max_megapixels=size_px[0] * size_px[1] / 1e6)
+    except InputError as error:
+        if isinstance(error.__cause__, UnidentifiedImageError):  # photos may be of more kinds than these
+            raise InputError(f"The {what} {path} is not a picture that can be read; give {_KINDS[what]}.") from error
+        raise
     check_size(path, image.size, size_px, what=what)
     return image
 

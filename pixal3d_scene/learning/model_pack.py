@@ -5,6 +5,7 @@ Every model is in its `node` frame: y up, origin at the bottom centre of its box
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from .vocabulary import LABELS
 
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
@@ -126,11 +128,19 @@ def write_pack(pack: ModelPack, file: Path) -> None:
 
 
 def read_pack(file: Path) -> ModelPack:
-    """The pack in a file; ValueError where it was made by another version of the vocabulary or the format."""
-    with np.load(file, allow_pickle=False) as stored:
-        if int(stored["format"]) != FORMAT or tuple(stored["labels"].tolist()) != LABELS:
-            raise ValueError(f"{file} was packed for another version; make it again: python -m pipelines.pack_models")
-        arrays = {f.name: stored[f.name] for f in fields(ModelPack)}
+    """The pack in a file; InputError where it is none, or of another version of the vocabulary or the format."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            if int(stored["format"]) != FORMAT or tuple(stored["labels"].tolist()) != LABELS:
+                raise InputError(
+                    f"{file} was packed for another version; make it again with `python -m pipelines.pack_models`."
+                )
+            arrays = {f.name: stored[f.name] for f in fields(ModelPack)}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{file} is no pack of furniture models; make one with `python -m pipelines.pack_models` "
+            "(docs/training-data.md)."
+        ) from error
     arrays["names"], arrays["geometry"] = (tuple(arrays[k].tolist()) for k in ("names", "geometry"))
     return ModelPack(**arrays)
 

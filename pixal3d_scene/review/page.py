@@ -22,7 +22,13 @@ def page_html(facts: Mapping[str, Any], pictures: ReportPictures) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "size": _size, "percent": _percent, "megabytes": _megabytes}
+    environment.filters |= {
+        "number": _number,
+        "measured": _measured,
+        "size": _size,
+        "percent": _percent,
+        "megabytes": _megabytes,
+    }
     longest_s = max((stage["seconds"] for stage in facts["stages"]), default=0.0)
     return environment.get_template("report.html.j2").render(
         facts=facts,
@@ -36,7 +42,12 @@ def page_html(facts: Mapping[str, Any], pictures: ReportPictures) -> str:
 def _number(value: float | None, digits: int = 2, unit: str = "") -> str:
     if value is None:
         return _NO_VALUE
-    return f"{value:.{digits}f}{unit}"
+    return f"{round(value, digits) + 0.0:.{digits}f}{unit}"  # + 0.0: no minus before a zero
+
+
+def _measured(value: float) -> str:
+    """Three digits that count, and no fewer than there are before the point."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _size(size_m: list[float]) -> str:

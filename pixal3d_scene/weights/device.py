@@ -5,15 +5,22 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from ..errors import BackendMissing
+from ..errors import BackendMissing, InputError
+from ..settings import DEVICE_NAMES, is_device_name
 
 if TYPE_CHECKING:
     import torch
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto" is CUDA where there is one, else the CPU. Raises BackendMissing for a device that is not there."""
+    """ "auto" is CUDA where there is one, else the CPU.
+
+    Raises InputError for a name that no device has, BackendMissing for a device that is not there.
+    """
     import torch
+
+    if not is_device_name(name):
+        raise InputError(f"There is no device {name!r}; choose {DEVICE_NAMES}.")
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -129,3 +129,18 @@ def test_check_of_single_parts(tiny: Path, hub: Path, tmp_path: Path) -> None:
 def test_check_of_nothing_names_the_command() -> None:
     with pytest.raises(BackendMissing, match="models fetch pixal3d"):
         models.check("pixal3d")
+
+
+@pytest.mark.parametrize("name", list(OWN))
+def test_the_packages_own_weights_are_checked_and_not_fetched(name: str) -> None:
+    (found,) = models.check(name)
+    assert (found.name, found.state, len(found.sha256)) == (name, "ok", 64)
+    with pytest.raises(InputError, match=f"{name} is part of the package: there is nothing to fetch"):
+        models.fetch([name])
+
+
+def test_check_of_what_cannot_be_weights_names_the_choices(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    for reference in ("nope", str(tmp_path / "photo.jpg")):
+        with pytest.raises(InputError, match=r"no folder, no hub id \(OWNER/NAME\) and no name; .*front_end.*sam2"):
+            models.check(reference)

@@ -104,3 +104,18 @@ def test_weights_come_back_and_foreign_ones_do_not(tmp_path: Path) -> None:
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:-100])
     with pytest.raises(BackendMissing, match="cannot be read"):
         read_front_end(tmp_path / "cut.safetensors")
+
+
+def test_flags_and_packs_that_cannot_be_used_are_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "pack.npz").write_bytes(b"just text")
+    cases = {
+        ("--device", "gpu"): "There is no device 'gpu'; choose auto, cpu, cuda, cuda:N or mps.",
+        ("--minutes", "-1"): "--minutes -1 leaves no time to train; give more than 0.",
+        (): "pack.npz is no pack of furniture models; make one with `python -m pipelines.pack_models`",
+    }
+    for flags, sentence in cases.items():
+        command = ["train", "front-end-smoke", str(tmp_path / "pack.npz"), "-o", str(tmp_path / "out"), *flags]
+        done = CliRunner().invoke(app, command)
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+        assert sentence in done.stderr
+    assert not (tmp_path / "out").exists()

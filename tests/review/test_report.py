@@ -18,6 +18,7 @@ from pixal3d_scene.export.facts import object_facts
 from pixal3d_scene.frames import world_from_level_camera
 from pixal3d_scene.instances import Instance, Instances, Rejection
 from pixal3d_scene.photo import Photo
+from pixal3d_scene.review.page import _measured, _number
 from pixal3d_scene.review.readiness import RULES, Part, Readiness
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
 from pixal3d_scene.scene_graph import SceneGraph
@@ -228,3 +229,13 @@ def test_a_scene_without_objects_has_a_page():
 
 def test_same_run_same_page():
     assert report_html(_result()) == report_html(_result())
+
+
+def test_figures_read_as_one_would_say_them():
+    assert (_number(-0.004, 1), _number(-0.2, 1), _number(None), _number(1.0, 2, " m")) == (
+        "0.0",
+        "-0.2",
+        "–",
+        "1.00 m",
+    )
+    assert [_measured(value) for value in (2552.89, 99.2, 30.33, 0.5, 0.0)] == ["2553", "99.2", "30.3", "0.5", "0"]
