@@ -274,7 +274,7 @@ def test_interrupt_leaves_no_half_file(room: RoomOnDisk, tmp_path: Path) -> None
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     deadline = time.monotonic() + 120
-    while "generate" not in RunFolder(out).manifest["stages"] and time.monotonic() < deadline:
+    while not RunFolder(out).finished("generate") and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
