@@ -34,7 +34,7 @@ _FOUND_IOU, _RIGHT_IOU, _WRONG_IOU, _UNCHANGED_IOU = 0.5, 0.6, 0.45, 0.95
 _WRONG_CUT_OF_MERGE = 0.1  # weight: the mask was wrong before
 _RIDGE = 1.0
 _FOLDS = 5
-_RAISES = (0.0, 1.0, 2.0, 2.5, 3.0, 4.0)  # of the fitted weight of `by_depth`
+_RAISES = (0.0, 1.0, 1.5, 2.0, 3.0)  # of the fitted weight of `by_depth`
 Mask = Bool[np.ndarray, "H W"]
 _Cut = tuple[float, bool, float]  # log-odds, of a merge, IoU
 
@@ -133,7 +133,7 @@ def print_table(asked: list[AskedMask]) -> None:
     print("| log-odds |" + "".join(f" by_depth +{more:g} |" for more in _RAISES))
     print("|---|" + "---|" * len(_RAISES))
     likeliest = [_likeliest(asked, weights, more) for more in _RAISES]
-    for least in np.arange(0.0, 3.01, 0.25):
+    for least in np.arange(0.5, 2.51, 0.1):
         counts = [_counts([cut for cut in cuts if cut[0] >= least]) for cuts in likeliest]
         print(f"| {least:.2f} |" + "".join(f" {count} |" for count in counts))
 

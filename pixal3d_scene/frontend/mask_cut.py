@@ -20,7 +20,8 @@ HOW_CUT = {
     False: "Masks of several objects were looked for by depth alone, without the front-end network.",
     True: "Masks of several objects were looked for by depth and by the front-end network's votes.",
 }
-_SURE = 2.0  # log-odds of a cut that is made
+_SURE = 1.2  # log-odds of a cut that is made,
+_SURE_AGAIN = 3.0  # and of one more in the same mask: most masks of several objects show two
 _SAME_IOU = 0.9  # with what depth says alike
 _OTHER_IOU = 0.3  # with a part that is cut off already
 _WITHIN = 0.9  # of a part that is cut off lies in one part that is left
@@ -34,14 +35,14 @@ def cut_with_votes(
     box: of the mask, in a photo of (height, width) `shape`.
     """
     if votes is None:
-        return cut(surface, least_px=least_px)
+        return cut(surface, least_px=least_px, alone=True)
     parts = [Part(mask=surface.mask, reason="")]
     if surface.mask.sum() < 2 * least_px:  # nothing to look at
         return tuple(parts)
     box_votes = votes.of_box(box, (shape[0], shape[1]))
     weighed = [(log_odds(seam), part) for part, seam in suggest_cuts(surface, box_votes, least_px=least_px)]
     for odds, part in sorted(weighed, key=lambda w: -w[0]):
-        if odds < _SURE:
+        if odds < (_SURE if len(parts) == 1 else _SURE_AGAIN):
             break
         parts = _cut_off(parts, part, least_px)
     return tuple(parts)

@@ -20,6 +20,9 @@ _NEAR_PX = 5  # of a part: what lies farther away is not compared with it
 _BESIDE_PX = 2.5  # the first pixels beside a border may show either side
 _FARTHEST = 1.0  # square roots of a side: pixels that point farther away show a thing too small for the network
 _CONTINUES_SHARE = 0.012  # of the depth, as in `mask_border`
+_MOST_ON_PLANE = 800  # pixels that a plane is fitted to
+_FEWEST_ON_PLANE = 10
+_FLAT_SHARE = 0.003  # of the depth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +31,21 @@ class Seam:
 
     words: half the sum of the differences between what the network calls the two sides, 0 to 1. strangers: log of how
     far a side's pixels point past its own middle, in square roots of its area, at most 1, the worse side's. step: log
-    of the change of depth across the border, as a share, less where the surface goes on.
+    of the change of depth across the border, as a share, less where the surface goes on. apart: log ratio of the two
+    sides' median depths, without sign. relief: log of the median distance, as a share of the depth, between the smaller
+    side and the plane nearest to it: tops and fronts of one piece of furniture are flat.
     """
 
     by_depth: float
     words: float
     strangers: float
     step: float
+    apart: float
+    relief: float
 
 
-_WEIGHTS = Seam(by_depth=4.84, words=8.24, strangers=-2.25, step=1.00)
-_BIAS = -4.10
+_WEIGHTS = Seam(by_depth=3.84, words=7.67, strangers=-2.10, step=0.66, apart=4.66, relief=0.51)
+_BIAS = -3.81
 
 
 def log_odds(seam: Seam) -> float:
@@ -72,6 +79,8 @@ def trace_seam(
         words=0.5 * float(np.abs(sides[0].word - sides[1].word).sum()),
         strangers=math.log(0.1 + min(max(side.stray for side in sides), _FARTHEST)),
         step=_step(surface, smaller),
+        apart=_apart(surface, part, rest),
+        relief=_relief(surface, smaller),
     )
 
 
@@ -120,3 +129,24 @@ def _step(surface: Surface, part: Bool[np.ndarray, "h w"]) -> float:
         return math.log(0.01)
     goes_on = float((change <= _CONTINUES_SHARE + 2 * surface.noise_share).mean())
     return math.log(0.01 + float(np.median(change)) * (1 - goes_on))
+
+
+def _apart(surface: Surface, one: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]) -> float:
+    """See `Seam.apart`; 0 where a side has no depth."""
+    depths_m = [surface.z_m[side & surface.seen] for side in (one, other)]
+    if not all(len(z_m) for z_m in depths_m):
+        return 0.0
+    return abs(float(np.log(np.median(depths_m[0]) / np.median(depths_m[1]))))
+
+
+def _relief(surface: Surface, side: Bool[np.ndarray, "h w"]) -> float:
+    """See `Seam.relief`. A plane's inverse depth is linear in the picture."""
+    rows, columns = np.nonzero(side & surface.seen)
+    if len(rows) < _FEWEST_ON_PLANE:
+        return math.log(_FLAT_SHARE)
+    every = 1 + len(rows) // _MOST_ON_PLANE
+    rows, columns = rows[::every], columns[::every]
+    per_m = 1 / surface.z_m[rows, columns]
+    plane = np.column_stack([np.ones(len(rows)), rows, columns])
+    away = np.abs(plane @ np.linalg.lstsq(plane, per_m, rcond=None)[0] / per_m - 1)
+    return math.log(_FLAT_SHARE + float(np.median(away)))

@@ -32,6 +32,10 @@ _FREE_TOUCHING = 0.05  # of a free piece's outline: farther apart, the mask's au
 _FREE_ATTACHED_SHARE = 0.6
 _FOOT_SHARE = 0.7  # of what is below a thing in the picture is its top
 _OCCLUDED_SHARE = 0.25  # of a thing's outline: how wide it is, nobody can tell then
+# Where depth alone decides:
+_LOWEST_ALONE_M = 0.09  # a thing's height; cushions and arms are lower
+_HELD_ABOVE_M = 0.3  # a free part that begins so far above the floor
+_HELD_BORDER = 4.0  # and borders on the rest along so many square roots of its area is held by it
 
 
 RESTS = "rests on another object"
@@ -46,13 +50,17 @@ class Part:
     reason: str
 
 
-def cut(surface: Surface, *, least_px: int) -> tuple[Part, ...]:
-    """The objects in one mask: one part if nothing says otherwise. least_px: smaller parts are no objects."""
+def cut(surface: Surface, *, least_px: int, alone: bool = False) -> tuple[Part, ...]:
+    """The objects in one mask: one part if nothing says otherwise.
+
+    least_px: smaller parts are no objects. alone: nothing but depth is asked, so that low things and what hangs in the
+    rest are left with it.
+    """
     seeds = find_seeds(surface, least_px=least_px)
     if seeds.count < 2:
         return (Part(mask=surface.mask, reason=""),)
     groups, things = group_seeds(surface, seeds)
-    return _grown(surface, seeds, groups, things, least_px)
+    return _grown(surface, seeds, groups, things, least_px, alone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +170,9 @@ def _reach_px(surface: Surface, own: Bool[np.ndarray, "h w"], tolerance_m: float
     return int(np.ceil(tolerance_m * surface.focal_px / float(np.median(surface.z_m[own])))) + 1
 
 
-def _grown(surface: Surface, seeds: Seeds, groups: list[int], things: set[int], least_px: int) -> tuple[Part, ...]:
+def _grown(
+    surface: Surface, seeds: Seeds, groups: list[int], things: set[int], least_px: int, alone: bool
+) -> tuple[Part, ...]:
     """Every pixel of the mask to a group of seeds, along the steepest depth; parts that do not hold go back."""
     whole = (Part(mask=surface.mask, reason=""),)
     markers = np.asarray(groups)[seeds.label_map]
@@ -188,7 +198,7 @@ def _grown(surface: Surface, seeds: Seeds, groups: list[int], things: set[int], 
             return whole
         parts = _flood(surface, seeds.step, markers)
         carrier = max((n for n in numbers if n not in things), key=lambda n: int(parts[n].sum()), default=numbers[0])
-        weakest = _weakest(surface, parts, carrier, top_of, least_px)
+        weakest = _weakest(surface, parts, carrier, top_of, least_px, alone)
         if weakest is None:
             break
         into = _neighbour(parts, weakest)
@@ -240,13 +250,20 @@ def _neighbour(parts: dict[int, Bool[np.ndarray, "h w"]], number: int) -> int:
 
 
 def _weakest(
-    surface: Surface, parts: dict[int, Bool[np.ndarray, "h w"]], carrier: int, top_of: dict[int, Thing], least_px: int
+    surface: Surface,
+    parts: dict[int, Bool[np.ndarray, "h w"]],
+    carrier: int,
+    top_of: dict[int, Thing],
+    least_px: int,
+    alone: bool,
 ) -> int | None:
     """The smallest part that is no object of its own; None if all are."""
     for n in sorted(parts, key=lambda n: int(parts[n].sum())):
         if n == carrier:
             continue
         if int(parts[n].sum()) < least_px or not _holds(surface, parts[n], top_of.get(n)):
+            return n
+        if alone and _is_doubtful(surface, parts[n], top_of.get(n)):
             return n
     return None
 
@@ -277,3 +294,17 @@ def _is_body(surface: Surface, part: Bool[np.ndarray, "h w"]) -> bool:
         return False
     widest_px = 2 * float(distance_transform_edt(np.pad(part, 1)).max())
     return bool(widest_px * float(np.median(surface.z_m[seen])) / surface.focal_px > _THINNEST_M)
+
+
+def _is_doubtful(surface: Surface, part: Bool[np.ndarray, "h w"], thing: Thing | None) -> bool:
+    """Whether a part is low for a thing, or free and still off the floor with the rest around it."""
+    from scipy.ndimage import binary_dilation
+
+    heights_m = surface.y_m[part & surface.seen]
+    if not len(heights_m):
+        return True
+    low_m, high_m = np.percentile(heights_m, [3, 97])
+    if thing is not None:
+        return bool(high_m - low_m < _LOWEST_ALONE_M)
+    border_px = int((part & binary_dilation(surface.mask & ~part, np.ones((3, 3)))).sum())
+    return bool(low_m > _HELD_ABOVE_M and border_px > _HELD_BORDER * np.sqrt(part.sum()))

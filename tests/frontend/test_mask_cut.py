@@ -101,12 +101,44 @@ def test_without_votes_depth_decides_and_what_is_too_small_is_not_looked_at() ->
     mask = ids > 0
     box = (slice(0, mask.shape[0]), slice(0, mask.shape[1]))
     surface = gather_evidence(depth, mask.shape[::-1]).surface(mask, box)
-    parts, plain = cut_with_votes(surface, box, mask.shape, None, least_px=LEAST_PX), cut(surface, least_px=LEAST_PX)
+    parts = cut_with_votes(surface, box, mask.shape, None, least_px=LEAST_PX)
+    plain = cut(surface, least_px=LEAST_PX, alone=True)
+    assert len(parts) == 2
     assert [p.reason for p in parts] == [p.reason for p in plain]
     assert all((a.mask == b.mask).all() for a, b in zip(parts, plain, strict=True))
     votes = Votes(np.maximum(ids, 0))
     assert len(cut_with_votes(surface, box, mask.shape, votes, least_px=int(mask.sum() / 2) + 1)) == 1
     assert votes.asked == 0
+
+
+# A cabinet far behind two posts: between them its foot is hidden, beside them it is seen.
+POSTS: tuple[Box, ...] = (
+    ((-0.6, 0.0, -2.1), (0.6, 0.9, -2.0)),
+    ((-0.6, 0.9, -2.1), (-0.08, 1.6, -2.0)),
+    ((0.08, 0.9, -2.1), (0.6, 1.6, -2.0)),
+)
+BETWEEN: tuple[Box, ...] = (((-0.5, 0.0, -3.6), (0.5, 1.6, -3.2)),)
+BESIDE: tuple[Box, ...] = (((0.7, 0.0, -3.6), (1.4, 1.6, -3.2)),)
+
+
+@pytest.mark.parametrize(
+    ("objects", "parts_alone"),
+    [
+        ((TABLE, (((-0.1, 0.75, -2.6), (0.1, 0.835, -2.4)),)), 1),  # as low as a cushion
+        ((TABLE, VASE), 2),
+        ((POSTS, BETWEEN), 1),
+        ((POSTS, BESIDE), 2),
+    ],
+)
+def test_alone_depth_leaves_what_is_low_or_hangs_in_the_rest(
+    objects: tuple[tuple[Box, ...], ...], parts_alone: int
+) -> None:
+    depth, ids = render(*objects)
+    mask = ids > 0
+    box = (slice(0, mask.shape[0]), slice(0, mask.shape[1]))
+    surface = gather_evidence(depth, mask.shape[::-1]).surface(mask, box)
+    assert len(cut(surface, least_px=LEAST_PX)) == 2
+    assert len(cut(surface, least_px=LEAST_PX, alone=True)) == parts_alone
 
 
 def test_the_users_masks_are_cut_with_votes_too_and_the_notes_say_so() -> None:
