@@ -298,7 +298,8 @@ def train(
     settings: Annotated[
         str,
         typer.Argument(
-            help="front-end, extents, hidden-sides, objects-structure, objects-voxels, objects-flows, or a TOML file.",
+            help="front-end, extents, hidden-sides, reliefs, objects-structure, objects-voxels, objects-flows, "
+            "or a TOML file.",
             show_default=False,
         ),
     ],

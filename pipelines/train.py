@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.learning.training_settings import TrainingSettings, read_training_settings
-from pixal3d_scene.weights.own import EXTENTS, HIDDEN_SIDES
+from pixal3d_scene.weights.own import EXTENTS, HIDDEN_SIDES, RELIEFS
 
 if TYPE_CHECKING:
     import torch
@@ -39,8 +39,8 @@ def train(
 
     data: for the front-end network a pack of models (`pipelines.pack_models`), rendered as they are needed, or a folder
     of rendered rooms (`pipelines.render_rooms`, both splits); for the object networks a folder of objects
-    (`pipelines.render_objects`, both splits); for extents and hidden sides a folder of samples
-    (`pipelines.sample_extents`, `pipelines.sample_hidden`).
+    (`pipelines.render_objects`, both splits); for extents, hidden sides and reliefs a folder of samples
+    (`pipelines.sample_extents`, `pipelines.sample_hidden`, `pipelines.sample_reliefs`).
     minutes: instead of the settings' own limit. earlier: for flows OUT of the autoencoders' runs, where that is another
     folder; for the front-end network weights to start from instead of chance. Returns the last validation, and where
     the weights are. Raises InputError where settings, data or an earlier checkpoint do not fit.
@@ -64,6 +64,8 @@ def train(
         return _train_front_end(settings, plan, data, out, where, earlier)
     if settings.kind == "extents":
         return _train_extents(settings, plan, data, out, where)
+    if settings.kind == "reliefs":
+        return _train_reliefs(settings, plan, data, out, where)
     if settings.kind == "hidden":
         return _train_hidden(settings, plan, data, out, where)
     from pipelines.train_objects import ObjectRun, train_objects
@@ -125,18 +127,35 @@ def _train_hidden(
     settings: TrainingSettings, plan: TrainingPlan, samples: Path, out: Path, device: torch.device
 ) -> dict[str, Any]:
     from pixal3d_scene.generator.hidden_network import HiddenNetwork, HiddenSize, write_hidden
-    from pixal3d_scene.learning.hidden_task import HiddenFiles, HiddenTask
+    from pixal3d_scene.learning.hidden_task import HiddenTask, hidden_files
     from pixal3d_scene.learning.training import averaged_weights, train
 
     chosen = settings.hidden
     network = HiddenNetwork(HiddenSize(widths=chosen.widths, blocks=chosen.blocks))
-    train_files, validation_files = (HiddenFiles(samples, split) for split in ("train", "validation"))
-    task = HiddenTask(network, train_files, validation_files, batch=chosen.batch, seed=plan.seed)
+    files = [hidden_files(samples, split) for split in ("train", "validation")]
+    task = HiddenTask(network, *files, batch=chosen.batch, seed=plan.seed)
     figures = train(task, plan, out, device=device)
     if figures:
         network.cpu().load_state_dict(averaged_weights(out))
         write_hidden(network, out / HIDDEN_SIDES)
     return {"validation": figures, "weights": str(out / HIDDEN_SIDES)}
+
+
+def _train_reliefs(
+    settings: TrainingSettings, plan: TrainingPlan, samples: Path, out: Path, device: torch.device
+) -> dict[str, Any]:
+    from pixal3d_scene.frontend.relief_network import ReliefNetwork, ReliefSize, write_reliefs
+    from pixal3d_scene.learning.relief_task import ReliefTask, relief_files
+    from pixal3d_scene.learning.training import averaged_weights, train
+
+    chosen = settings.reliefs
+    network = ReliefNetwork(ReliefSize(widths=chosen.widths, blocks=chosen.blocks))
+    files = [relief_files(samples, split) for split in ("train", "validation")]
+    figures = train(ReliefTask(network, *files, batch=chosen.batch, seed=plan.seed), plan, out, device=device)
+    if figures:
+        network.cpu().load_state_dict(averaged_weights(out))
+        write_reliefs(network, out / RELIEFS)
+    return {"validation": figures, "weights": str(out / RELIEFS)}
 
 
 def _own_device(device: str) -> str:

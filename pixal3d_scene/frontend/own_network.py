@@ -29,6 +29,7 @@ from .closer_look import CloserLook
 from .guided_masks import EdgeGuide, owners
 from .hygiene import clean_masks
 from .network_depth import Prediction, seen_depth
+from .object_reliefs import ObjectReliefs
 from .object_votes import ObjectVotes
 from .proposals import MaskProposal
 from .protocols import KnownView, Segmenter
@@ -80,11 +81,14 @@ class OwnNetwork:
         self._path = path = own_weights(FRONT_END) if weights is None else Path(weights).expanduser()
         if not path.is_file():
             raise BackendMissing(f"The front-end weights {path} do not exist; check front_end.weights.")
+        self.reliefs = ObjectReliefs()
         self._network: FrontEndNetwork | None = None
         self._last: tuple[str, FrontEndOutput] | None = None
         self._last_larger: tuple[str, FrontEndOutput] | None = None
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        self.revision = hashlib.sha256(f"{content} {code_revision('frontend/*.py')}".encode()).hexdigest()[:16]
+        self.revision = hashlib.sha256(
+            f"{content} {self.reliefs.revision} {code_revision('frontend/*.py')}".encode()
+        ).hexdigest()[:16]
 
     @property
     def network(self) -> FrontEndNetwork:
@@ -170,7 +174,9 @@ class OwnDepth:
         rug = _rugs(output, self._network.network.config.labels, photo.size_px)
         on_floor = (part == SHELL_PARTS.index("floor")) | rug
         depth = stand_on_floor(view, seen, instances, on_floor, known, assumed=self._assumed)
-        depth = with_room_in_box(depth, photo, part, instances, yaw_rad=view.turn.yaw_rad, rug=rug)
+        depth = with_room_in_box(
+            depth, photo, part, instances, yaw_rad=view.turn.yaw_rad, reliefs=self._network.reliefs, rug=rug
+        )
         if view.pose_given or known.camera_height_m is not None:
             return depth
         return towards_usual_height(depth, usual_m=self._assumed.camera_height_m, weight=_USUAL_HEIGHT_WEIGHT)

@@ -160,36 +160,39 @@ def settled(foot: Foot, level: LevelView) -> Foot:
 
 
 class LevelView:
-    """Rays of all pixels in the box's axes, and reliefs of upright objects along them."""
+    """Rays of all pixels in the box's axes, and reliefs of upright objects along them.
+
+    drop, side: of each ray, as above. walls_m: depth along cam z of what is no floor behind each pixel.
+    """
 
     def __init__(self, camera: Camera, box: RoomBox) -> None:
         rays_room = camera.rays_cam() @ box.R_room_from_cam.T  # (H, W, 3)
         self._box = box
         self._ahead = np.maximum(rays_room[..., 0], 0.05)  # beyond 87 degrees to the side it would turn round
-        self._side = rays_room[..., 1] / self._ahead
-        self._drop = -rays_room[..., 2] / self._ahead
+        self.side = rays_room[..., 1] / self._ahead
+        self.drop = -rays_room[..., 2] / self._ahead
         depths = box.faces_depth_m(rays_room)
-        self._walls_m = depths[FLOOR + 1 :].min(axis=0)
+        self.walls_m = depths[FLOOR + 1 :].min(axis=0)
 
     def foot_m(self, foot: Foot) -> Float[np.ndarray, "2"]:
         """(ahead, right) of the nearest point where the object meets the floor."""
         rows, columns = foot.rows_px[foot.free], foot.columns_px[foot.free]
-        drop = self._drop[rows, columns]
+        drop = self.drop[rows, columns]
         lowest = int(np.argsort(drop)[int(0.98 * (len(drop) - 1))])
         ahead_m = self._floor_m(drop[lowest : lowest + 1])[0]
-        return np.array([ahead_m, ahead_m * self._side[rows[lowest], columns[lowest]]])
+        return np.array([ahead_m, ahead_m * self.side[rows[lowest], columns[lowest]]])
 
     def hangs(self, foot: Foot) -> bool:
         """The object ends clearly above the line where wall and floor meet."""
         rows, columns = foot.rows_px, foot.columns_px
-        lowest = int(self._drop[rows, columns].argmax())
+        lowest = int(self.drop[rows, columns].argmax())
         pixel = rows[lowest], columns[lowest]
-        floor_m = self._floor_m(self._drop[pixel][None])[0] / self._ahead[pixel]
-        return bool(floor_m > 1.35 * self._walls_m[pixel])
+        floor_m = self._floor_m(self.drop[pixel][None])[0] / self._ahead[pixel]
+        return bool(floor_m > 1.35 * self.walls_m[pixel])
 
     def wall_relief(self, mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "n"]:
         """Depth along cam z of the walls behind a mask's pixels."""
-        return 0.99 * self._walls_m[mask]
+        return 0.99 * self.walls_m[mask]
 
     def standing_relief(self, mask: Bool[np.ndarray, "H W"], foot: Foot) -> Float[np.ndarray, "n"]:
         """Depth along cam z of an object on the floor.
@@ -198,10 +201,10 @@ class LevelView:
         its top is below the camera, it is level, as that of a block.
         """
         rows, columns = foot.rows_px[foot.free], foot.columns_px[foot.free]
-        own_side, own_drop = self._side[rows, columns], self._drop[rows, columns]
+        own_side, own_drop = self.side[rows, columns], self.drop[rows, columns]
         # Where something stands before it, the object goes on further down: no pixel of it is below the floor.
-        base_side, base_drop = _lower_hull(*(v[foot.rows_px, foot.columns_px] for v in (self._side, self._drop)))
-        side, drop = self._side[mask], self._drop[mask]
+        base_side, base_drop = _lower_hull(*(v[foot.rows_px, foot.columns_px] for v in (self.side, self.drop)))
+        side, drop = self.side[mask], self.drop[mask]
         front_m = float(self._floor_m(base_drop.max()[None])[0])
         width_m = float(np.ptp(side)) * front_m
         thickness_m = float(np.clip(_THICKNESS_OF_WIDTH * width_m, _SMALLEST_THICKNESS_M, _LARGEST_THICKNESS_M))
@@ -216,7 +219,7 @@ class LevelView:
         top_below_m = float(np.clip(top_drop * (front_m + thickness_m), 0, height_m))  # the camera
         back_m = np.maximum(curtain_m, front_m + thickness_m)
         block_m = np.clip(top_below_m / np.maximum(drop, 1e-6), curtain_m, back_m)
-        return np.minimum(block_m / self._ahead[mask], 0.99 * self._walls_m[mask])
+        return np.minimum(block_m / self._ahead[mask], 0.99 * self.walls_m[mask])
 
     def hidden_ahead_m(self, mask: Bool[np.ndarray, "H W"], in_front_m: float) -> float:
         """A guess for an object whose foot is hidden: between what hides it and the farthest that it can be.
@@ -224,14 +227,14 @@ class LevelView:
         That is the wall, or where its lowest visible pixel would be if it were the floor.
         """
         farthest_m = min(
-            float(np.median(self._walls_m[mask] * self._ahead[mask])),
-            float(self._floor_m(self._drop[mask].max()[None])[0]),
+            float(np.median(self.walls_m[mask] * self._ahead[mask])),
+            float(self._floor_m(self.drop[mask].max()[None])[0]),
         )
         return float(np.sqrt(in_front_m * max(farthest_m, in_front_m)))
 
     def upright_relief(self, mask: Bool[np.ndarray, "H W"], ahead_m: float) -> Float[np.ndarray, "n"]:
         """Depth along cam z of an upright plane at a distance, not beyond the walls."""
-        return np.minimum(ahead_m / self._ahead[mask], 0.99 * self._walls_m[mask])
+        return np.minimum(ahead_m / self._ahead[mask], 0.99 * self.walls_m[mask])
 
     def ahead_m(self, depth_m: Float[np.ndarray, "n"], pixels: tuple[np.ndarray, np.ndarray]) -> Float[np.ndarray, "n"]:
         """Distance along the level view from depth along cam z."""
@@ -239,7 +242,7 @@ class LevelView:
 
     def at_eye_level(self, pixels: tuple[np.ndarray, np.ndarray]) -> bool:
         """Whether a level top at these pixels would be seen edge-on."""
-        return bool(np.median(np.abs(self._drop[pixels])) < _EDGE_ON_DROP)
+        return bool(np.median(np.abs(self.drop[pixels])) < _EDGE_ON_DROP)
 
     def _floor_m(self, drop: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         return self._box.camera_height_m / np.maximum(drop, self._box.camera_height_m / _FARTHEST_M)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from ..frames import Similarity
+from .lift_box import Box
 from .own_solid import SolidField
 
 
@@ -29,8 +30,8 @@ class Belief(Protocol):
     def perhaps_inside_m(self, points_world: Float[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n"]:
         """The same of the largest solid that it does not rule out."""
 
-    def nodes_world(self) -> Float[np.ndarray, "n 3"]:
-        """Points that fill it."""
+    def box_around(self, visible: Box) -> Box:
+        """The visible box, grown to hold it as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,6 @@ class BelievedSolid:
         """Nothing but the solid itself."""
         return self.inside_m(points_world)
 
-    def nodes_world(self) -> Float[np.ndarray, "n 3"]:
-        """Points that fill the solid."""
-        return self.T_world_from_obj.apply(self.solid.points_obj()[self.solid.field > 0])
+    def box_around(self, visible: Box) -> Box:
+        """The visible box, grown to hold the solid as well."""
+        return visible.around(self.T_world_from_obj.apply(self.solid.points_obj()[self.solid.field > 0]))

@@ -22,12 +22,12 @@ from ..mesh.surface import solid_surface
 from ..progress import Progress
 from ..weights.own import EXTENTS, HIDDEN_SIDES, need_own_weights, own_revision
 from .hidden_side import Belief
-from .lift_box import complete_box, deepest_box, is_front
+from .lift_box import depth_to_wall_m, is_front
 from .lift_evidence import plan_grid
-from .lift_extent import LEAST_CUT, grown_box
+from .lift_extent import LEAST_CUT
 from .lift_guess import guess_solid
 from .lift_sheet import THICKNESS_M, lift_sheet
-from .lift_sight import Sight, look, view_around
+from .lift_sight import Sight, box_by_symmetry, look, view_around
 from .lift_texture import paint
 from .lift_view import ObjectView
 from .lift_visible import surroundings_world, with_surroundings
@@ -117,20 +117,12 @@ def lifted_solid(volume: CropVolume, sight: Sight, *, voxels: int, believed: Bel
 
     believed: what a network says about the parts that are not seen; without it they are completed by symmetry.
     """
-    eye_world = volume.depth.camera.centre_world
-    grown = None
-    if believed is None:
-        grown = grown_box(sight.cut)
-        whole_box = sight.box if grown is None else grown
-        view = view_around(volume, sight.seen, deepest_box(whole_box, eye_world))
-        box = complete_box(whole_box, sight.points_world, surroundings_world(volume), view)
-    else:
-        box = sight.box.around(believed.nodes_world())
-        view = view_around(volume, sight.seen, box)
+    box, goes_on = box_by_symmetry(volume, sight) if believed is None else (believed.box_around(sight.box), False)
+    view = view_around(volume, sight.seen, box)
     grid = plan_grid(box, voxels=voxels, finest_m=sight.pixel_m)
-    solid = complete_solid(view, grid, sight.foot, believed, goes_on=grown is not None)
+    solid = complete_solid(view, grid, sight.foot, believed, goes_on=goes_on)
     notes = _notes(volume, sight)
-    if grown is not None or (believed is not None and sight.cut.border_share >= LEAST_CUT):
+    if goes_on or (believed is not None and sight.cut.border_share >= LEAST_CUT):
         notes += ("The photo's border cuts it off; how far it goes on is a network's guess.",)
     if sight.foot.hidden:
         how = "it was continued down to the floor" if believed is None else "it is a network's guess"
@@ -146,14 +138,17 @@ def lift(
 ) -> ObjectAsset:
     """The whole method, top to bottom. Raises StageFailed where the depth shows too little of the object."""
     sight = look(volume)
-    # How deep a cabinet or a board is whose front alone is seen, the wall behind it tells better.
-    front = hidden_sides and is_front(sight.box)
-    guessed = hidden_sides and not front
+    front = is_front(sight.box)
+    at_wall = (
+        front and depth_to_wall_m(sight.box, surroundings_world(volume), volume.depth.camera.centre_world) is not None
+    )
+    guessed = hidden_sides and not at_wall  # furniture that shows nothing but its front mostly stands against the wall
     lifted = lifted_solid(volume, sight, voxels=voxels, believed=guess_solid(volume, sight) if guessed else None)
     notes = lifted.notes
     if not lifted.is_flat:
         if front:
-            notes += ("Only its front is seen; how deep it is follows from the wall behind it or its size.",)
+            how = "a network's guess" if guessed else "up to the wall behind it" if at_wall else "a share of its size"
+            notes += (f"Only its front is seen; its depth is {how}.",)
         mesh_world = lifted.surface_world(max_faces)
         textured_world, material = paint(mesh_world, volume, lifted.view, lifted.solid, texture_px=texture_px)
     else:

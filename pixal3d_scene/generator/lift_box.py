@@ -144,10 +144,9 @@ def complete_box(
     eye_world = view.camera.centre_world
     if is_front(box):
         axis = _thin_axis(box)
-        away = _away(box, axis, eye_world)
-        front = box.low[axis] if away > 0 else box.high[axis]
-        behind_front_m = away * (box.box_from_world(surroundings_world)[:, axis] - front)
-        return box.stretched(axis, away, _depth_of_front(box, axis, behind_front_m))
+        plate_m = max(_PLATE * _smaller_side_m(box), float(box.size_m[axis]))
+        depth_m = depth_to_wall_m(box, surroundings_world, eye_world) or plate_m
+        return box.stretched(axis, _away(box, axis, eye_world), depth_m)
     for axis in (0, 2):
         box = _grow_to_symmetry(box, axis, _away(box, axis, eye_world), points_world, view)
     return box
@@ -168,13 +167,26 @@ def _away(box: Box, axis: int, eye_world: Float[np.ndarray, "3"]) -> float:
     return 1.0 if box.middle[axis] > box.box_from_world(eye_world[None])[0, axis] else -1.0
 
 
-def _depth_of_front(box: Box, axis: int, behind_front_m: Float[np.ndarray, "m"]) -> float:
-    """behind_front_m: of what the photo shows around the object; the farthest of it is the wall."""
-    seen_m, smaller_m = float(box.size_m[axis]), float(min(box.size_m[2 - axis], box.size_m[1]))
-    wall_m = float(np.quantile(behind_front_m, 0.95)) if len(behind_front_m) else np.inf
-    if seen_m < wall_m < min(smaller_m, _STANDARD_DEPTH_M) * 1.25:
-        return wall_m
-    return max(_PLATE * smaller_m, seen_m)
+def depth_to_wall_m(
+    box: Box, surroundings_world: Float[np.ndarray, "m 3"], eye_world: Float[np.ndarray, "3"]
+) -> float | None:
+    """Depth of a mere front that stands against a wall; None where none is near enough behind it.
+
+    surroundings_world: what the photo shows around the object; the farthest of it is the wall.
+    """
+    if not len(surroundings_world):
+        return None
+    axis = _thin_axis(box)
+    away = _away(box, axis, eye_world)
+    front = box.low[axis] if away > 0 else box.high[axis]
+    wall_m = float(np.quantile(away * (box.box_from_world(surroundings_world)[:, axis] - front), 0.95))
+    near = float(box.size_m[axis]) < wall_m < min(_smaller_side_m(box), _STANDARD_DEPTH_M) * 1.25
+    return wall_m if near else None
+
+
+def _smaller_side_m(box: Box) -> float:
+    """Of a front."""
+    return float(min(box.size_m[2 - _thin_axis(box)], box.size_m[1]))
 
 
 def _grow_to_symmetry(

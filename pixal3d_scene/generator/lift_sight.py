@@ -12,11 +12,12 @@ from jaxtyping import Bool, Float
 
 from ..crop import CropVolume
 from ..errors import StageFailed
-from .lift_box import Box, visible_box
+from .lift_box import Box, complete_box, deepest_box, visible_box
 from .lift_cut import CutBox, look_at_cut
+from .lift_extent import grown_box
 from .lift_foot import Foot, find_foot
 from .lift_view import ObjectView, look_at_object
-from .lift_visible import believed_pixels, points_at
+from .lift_visible import believed_pixels, points_at, surroundings_world
 
 # Fewer visible points than this say nothing about a shape.
 FEWEST_POINTS = 24
@@ -57,6 +58,14 @@ def look(volume: CropVolume) -> Sight:
         box=box,
         cut=look_at_cut(volume, seen, points_world, box),
     )
+
+
+def box_by_symmetry(volume: CropVolume, sight: Sight) -> tuple[Box, bool]:
+    """Around the whole object as its mirror images and walls have it; whether the photo's border cuts it off."""
+    grown = grown_box(sight.cut)
+    visible = sight.box if grown is None else grown
+    view = view_around(volume, sight.seen, deepest_box(visible, volume.depth.camera.centre_world))
+    return complete_box(visible, sight.points_world, surroundings_world(volume), view), grown is not None
 
 
 def view_around(volume: CropVolume, seen: Bool[np.ndarray, "H W"], box: Box) -> ObjectView:

@@ -15,10 +15,11 @@ from jaxtyping import Bool, Float, Int, Int8, UInt8
 
 from ..autoencoder.triangle_cells import overlapped_voxels
 from ..errors import InputError, StageFailed
-from ..generator.hidden_cells import CELLS, CHANNELS, cells_around, evidence_in_cells
+from ..generator.hidden_cells import CELLS, CHANNELS, LANDMARKS, sides_in_cells
 from ..generator.lift_box import Box
 from ..generator.lift_cut import FEATURES
-from ..generator.lift_sight import look, view_around
+from ..generator.lift_guess import what_is_known
+from ..generator.lift_sight import look
 from .lift_volumes import SIZE_PX, seen_things
 from .model_pack import ModelPack
 from .object_choice import see_room
@@ -34,10 +35,15 @@ _FULL = 2 / 3  # what fills a cell to this share fills it: thin boards count
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HiddenSamples:
-    """N objects. evidence: of `hidden_cells`. features: of `lift_cut`. solid: 255 times the filled share of cells."""
+    """N objects. evidence, landmarks: of `hidden_cells`. features: of `lift_cut`.
+
+    solid: 255 times the filled share of cells. sides: of its box, told as landmarks are.
+    """
 
     evidence: Int8[np.ndarray, "N C n n n"]
     features: Float[np.ndarray, "N F"]
+    landmarks: Float[np.ndarray, "N L"]
+    sides: Float[np.ndarray, "N 6"]
     solid: UInt8[np.ndarray, "N n n n"]
 
     def write(self, file: Path) -> None:
@@ -57,7 +63,8 @@ class HiddenSamples:
             raise InputError(
                 f"{file} holds no samples of hidden sides; make it with `python -m pipelines.sample_hidden`."
             ) from error
-        if samples.features.shape[1:] != (FEATURES,) or samples.evidence.shape[1:] != (CHANNELS, CELLS, CELLS, CELLS):
+        shapes = {"features": (FEATURES,), "evidence": (CHANNELS, CELLS, CELLS, CELLS), "landmarks": (LANDMARKS,)}
+        if any(getattr(samples, name).shape[1:] != shape for name, shape in shapes.items()):
             raise InputError(f"{file} holds samples of another version; make it again (docs/training-data.md).")
         return samples
 
@@ -67,13 +74,10 @@ def sample_hidden(pack: ModelPack, *, split: str, seed: int, first: int, rooms: 
     rows = list(_rows(pack, split=split, seed=seed, numbers=range(first, first + rooms)))
     if not rows:
         raise InputError(f"{rooms} rooms show no object; ask for more.")
-    evidence, features, solid = zip(*rows, strict=True)
-    return HiddenSamples(evidence=np.stack(evidence), features=np.stack(features), solid=np.stack(solid))
+    return HiddenSamples(**{f.name: np.stack([row[f.name] for row in rows]) for f in fields(HiddenSamples)})
 
 
-def _rows(
-    pack: ModelPack, *, split: str, seed: int, numbers: range
-) -> Iterator[tuple[Int8[np.ndarray, "C n n n"], Float[np.ndarray, "F"], UInt8[np.ndarray, "n n n"]]]:
+def _rows(pack: ModelPack, *, split: str, seed: int, numbers: range) -> Iterator[dict[str, np.ndarray]]:
     shelf, tensors = Shelf.of(pack, split), PackTensors.of(pack, "cpu")
     for number in numbers:
         room_seed = first_seed(seed, split) + number
@@ -83,10 +87,16 @@ def _rows(
                 sight = look(item.volume)
             except StageFailed:  # too little of it
                 continue
-            cells = cells_around(sight.cut)
-            evidence = evidence_in_cells(view_around(item.volume, sight.seen, cells.box), cells)
-            solid = filled_cells(item.triangles_in(pack, cells.box), item.seals_in(pack, cells.box), cells.box)
-            yield evidence, sight.cut.features, solid
+            known = what_is_known(item.volume, sight)
+            box = known.cells.box
+            triangles = item.triangles_in(pack, box)
+            yield {
+                "evidence": known.evidence,
+                "features": sight.cut.features,
+                "landmarks": known.landmarks,
+                "solid": filled_cells(triangles, item.seals_in(pack, box), box),
+                "sides": sides_in_cells(known.cells, triangles.reshape(-1, 3)),
+            }
 
 
 def filled_cells(

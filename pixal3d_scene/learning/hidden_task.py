@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import InputError
-from ..generator.hidden_cells import as_values
+from ..generator.hidden_cells import SYMMETRIC, as_values, mirrored_landmarks, mirrored_sides
 from ..generator.hidden_network import HiddenNetwork
 from ..generator.lift_cut import mirrored_features
 from .hidden_samples import HiddenSamples
+from .sample_files import SampleFiles
 
 _FREE_WEIGHT = 0.1  # of cells that the photo sees to be empty: that is no secret
 _NOISE = 0.05  # of the normalised features
@@ -23,55 +24,59 @@ _LEAST_STD = 0.05
 _LOOK_AGAIN_EVERY = 100  # steps
 
 
-class HiddenFiles:
-    """Samples in files whose names begin with `split`; files that come while a run goes on are taken up."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiddenRows:
+    """B objects, as `hidden_samples` has them."""
 
-    def __init__(self, folder: Path, split: str) -> None:
-        self._folder, self._split = folder, split
-        self._parts: dict[Path, HiddenSamples] = {}
-        self._starts = np.zeros(1, dtype=np.int64)
-        self.look()
+    evidence: Float[Tensor, "B C n n n"]
+    features: Float[Tensor, "B F"]
+    landmarks: Float[Tensor, "B L"]
+    solid: Float[Tensor, "B n n n"]
+    sides: Float[Tensor, "B 6"]
 
-    def look(self) -> None:
-        """Read what is new; raises InputError where there is nothing."""
-        paths = sorted(p for p in self._folder.glob(f"{self._split}_*.npz") if not p.name.endswith(".part.npz"))
-        if not paths:
-            raise InputError(
-                f"{self._folder} holds no samples of hidden sides ({self._split}_*.npz); make some with "
-                "`python -m pipelines.sample_hidden` (docs/training-data.md)."
-            )
-        for path in paths:
-            if path not in self._parts:
-                self._parts[path] = HiddenSamples.read(path)
-        self._starts = np.cumsum([0, *(len(part.solid) for part in self._parts.values())])
+    def mirrored(self, which: Bool[Tensor, "B"]) -> HiddenRows:
+        """Those objects with left and right exchanged."""
 
-    def __len__(self) -> int:
-        return int(self._starts[-1])
+        def other(values: Tensor, mirror: Callable[[np.ndarray], np.ndarray]) -> Tensor:
+            return torch.where(which[:, None], torch.from_numpy(mirror(values.numpy())), values)
 
-    def rows(self, numbers: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Evidence (B, C, n, n, n), features (B, F) and solid (B, n, n, n), 0 to 1, float32."""
-        parts = list(self._parts.values())
-        where = np.searchsorted(self._starts, numbers, side="right") - 1
-        rows = [(parts[p], n - int(self._starts[p])) for p, n in zip(where, numbers, strict=True)]
-        evidence = as_values(np.stack([part.evidence[k] for part, k in rows]))
-        solid = np.stack([part.solid[k] for part, k in rows]).astype(np.float32) / 255
-        features = np.stack([part.features[k] for part, k in rows]).astype(np.float32)
-        return torch.from_numpy(evidence), torch.from_numpy(features), torch.from_numpy(solid)
+        solid = torch.where(which[:, None, None, None], self.solid.flip(1), self.solid)
+        return HiddenRows(
+            evidence=torch.where(which[:, None, None, None, None], self.evidence.flip(2), self.evidence),
+            features=other(self.features, mirrored_features),
+            landmarks=other(self.landmarks, mirrored_landmarks),
+            solid=solid,
+            sides=other(self.sides, mirrored_sides),
+        )
 
-    def features(self) -> Float[np.ndarray, "N F"]:
-        """Of all there are now."""
-        return np.concatenate([part.features for part in self._parts.values()])
+
+def hidden_files(folder: Path, split: str) -> SampleFiles:
+    """Raises InputError where there are none."""
+    return SampleFiles(
+        folder, split, read=HiddenSamples.read, counted="solid", made_by="python -m pipelines.sample_hidden"
+    )
+
+
+def hidden_rows(files: SampleFiles, numbers: list[int]) -> HiddenRows:
+    """Values of `hidden_samples`, float32; evidence -1 to 1, solid 0 to 1."""
+    return HiddenRows(
+        evidence=torch.from_numpy(as_values(files.rows("evidence", numbers))),
+        features=torch.from_numpy(files.rows("features", numbers)).float(),
+        landmarks=torch.from_numpy(files.rows("landmarks", numbers)).float(),
+        solid=torch.from_numpy(files.rows("solid", numbers)).float() / 255,
+        sides=torch.from_numpy(files.rows("sides", numbers)).float(),
+    )
 
 
 class HiddenTask:
     """See `training.Task`."""
 
     def __init__(
-        self, model: HiddenNetwork, train: HiddenFiles, validation: HiddenFiles, *, batch: int, seed: int
+        self, model: HiddenNetwork, train: SampleFiles, validation: SampleFiles, *, batch: int, seed: int
     ) -> None:
         self.model: nn.Module = model
         self._train, self._validation, self._batch, self._seed = train, validation, batch, seed
-        features = torch.from_numpy(train.features()).float()
+        features = torch.from_numpy(train.all("features")).float()
         model.mean.copy_(features.mean(dim=0))
         model.std.copy_(features.std(dim=0) + _LEAST_STD)
         self._spread = _NOISE * model.std.clone()
@@ -81,33 +86,55 @@ class HiddenTask:
             self._train.look()
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         numbers = torch.randint(len(self._train), (self._batch,), generator=generator).tolist()
-        evidence, features, solid = self._train.rows(numbers)
-        flipped = torch.rand(self._batch, generator=generator) < 0.5
-        evidence = torch.where(flipped[:, None, None, None, None], evidence.flip(2), evidence)
-        solid = torch.where(flipped[:, None, None, None], solid.flip(1), solid)
-        features = torch.where(flipped[:, None], torch.from_numpy(mirrored_features(features.numpy())), features)
-        features = features + self._spread.cpu() * torch.randn(features.shape, generator=generator)
+        rows = hidden_rows(self._train, numbers)
+        rows = rows.mirrored(torch.rand(self._batch, generator=generator) < 0.5)
+        features = rows.features + self._spread.cpu() * torch.randn(rows.features.shape, generator=generator)
         device = next(model.parameters()).device
-        evidence, features, solid = evidence.to(device), features.to(device), solid.to(device)
-        logits = model(evidence, features).float()
+        evidence, solid = rows.evidence.to(device), rows.solid.to(device)
+        logits, sides = model(evidence, features.to(device), rows.landmarks.to(device))
         weight = torch.where(evidence[:, 0] <= -1, _FREE_WEIGHT, 1.0)
+        logits = logits.float()
         cells = (F.binary_cross_entropy_with_logits(logits, solid, reduction="none") * weight).sum() / weight.sum()
         dice = 1 - _dice(logits.sigmoid(), solid)
-        return {"loss": cells + dice, "cells": cells, "dice": dice}
+        box = _box_loss(sides, _within(rows.sides).to(device))
+        return {"loss": cells + dice + box, "cells": cells, "dice": dice, "box": box}
 
     def validate(self, model: nn.Module) -> Mapping[str, float]:
-        """Means over the objects: IoU of filled cells, and of those that the photo does not see to be empty or near."""
+        """Means over the objects: IoU of filled cells, and of those that the photo does not see to be empty or near;
+        IoU of boxes, guessed and by symmetry."""
         model.eval()
         device, total = next(model.parameters()).device, len(self._validation)
-        iou, hidden = [], []
+        found: dict[str, list[float]] = {"iou": [], "iou_hidden": [], "iou_box": [], "iou_symmetric": []}
         for start in range(0, total, self._batch):
-            evidence, features, solid = self._validation.rows(list(range(start, min(start + self._batch, total))))
-            guess = model(evidence.to(device), features.to(device)).float().cpu() > 0
-            truth = solid > 0.5
-            unseen = (evidence[:, 1] > 0) | (evidence[:, 3] >= 1)
-            iou += _ious(guess, truth)
-            hidden += _ious(guess & unseen, truth & unseen)
-        return {"iou": float(np.mean(iou)), "iou_hidden": float(np.mean(hidden))}
+            rows = hidden_rows(self._validation, list(range(start, min(start + self._batch, total))))
+            logits, sides = model(rows.evidence.to(device), rows.features.to(device), rows.landmarks.to(device))
+            guess, truth = logits.float().cpu() > 0, rows.solid > 0.5
+            unseen = (rows.evidence[:, 1] > 0) | (rows.evidence[:, 3] >= 1)
+            found["iou"] += _ious(guess, truth)
+            found["iou_hidden"] += _ious(guess & unseen, truth & unseen)
+            found["iou_box"] += _box_iou(_within(sides.cpu()), rows.sides).tolist()
+            found["iou_symmetric"] += _box_iou(rows.landmarks[:, SYMMETRIC], rows.sides).tolist()
+        return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _within(sides: Float[Tensor, "B 6"]) -> Float[Tensor, "B 6"]:
+    """Of the part of a box that the cells hold; its bottom is what it stands on."""
+    sides = sides.clamp(0, 1)
+    return torch.cat([sides[:, :1], torch.zeros_like(sides[:, 1:2]), sides[:, 2:]], dim=1)
+
+
+def _box_loss(sides: Float[Tensor, "B 6"], true: Float[Tensor, "B 6"]) -> Float[Tensor, ""]:
+    """Distances of the sides, which always have a slope, and what the IoU of the boxes lacks."""
+    apart = torch.cat([sides[:, :1], true[:, 1:2], sides[:, 2:]], dim=1) - true
+    return 2 * apart.abs().sum(dim=1).mean() + (1 - _box_iou(_within(sides), true)).mean()
+
+
+def _box_iou(a: Float[Tensor, "B 6"], b: Float[Tensor, "B 6"]) -> Float[Tensor, "B"]:
+    def volume(low: Tensor, high: Tensor) -> Tensor:
+        return (high - low).clamp_min(0).prod(dim=1)
+
+    both = volume(torch.maximum(a[:, :3], b[:, :3]), torch.minimum(a[:, 3:], b[:, 3:]))
+    return both / (volume(a[:, :3], a[:, 3:]) + volume(b[:, :3], b[:, 3:]) - both).clamp_min(1e-6)
 
 
 def _dice(a: Float[Tensor, "B n n n"], b: Float[Tensor, "B n n n"]) -> Float[Tensor, ""]:

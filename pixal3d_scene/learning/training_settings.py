@@ -76,6 +76,12 @@ class HiddenSettings(_Tree):
     batch: int = Field(12, ge=1, description="Objects per step.")
 
 
+class ReliefSettings(_Tree):
+    widths: tuple[int, int, int] = Field((48, 96, 160), description="Channels at 32, 16 and 8 pixels an edge.")
+    blocks: tuple[int, int, int] = Field((2, 2, 2), description="Residual blocks on the way in.")
+    batch: int = Field(32, ge=1, description="Objects per step.")
+
+
 class FlowSize(_Tree):
     width: int = Field(128, ge=12, description="Channels of a token.")
     blocks: int = Field(4, ge=1, description="Transformer blocks.")
@@ -107,7 +113,7 @@ class FlowSettings(_Tree):
 class TrainingSettings(_Tree):
     """All settings of a training run. kind: what is trained; only the sections of that kind may be given."""
 
-    kind: Literal["front_end", "structure", "voxels", "flows", "extents", "hidden"] = "front_end"
+    kind: Literal["front_end", "structure", "voxels", "flows", "extents", "hidden", "reliefs"] = "front_end"
     network: FrontEndNetworkSettings = FrontEndNetworkSettings()
     plan: PlanSettings = PlanSettings()
     rooms: RoomSettings = RoomSettings()
@@ -117,11 +123,12 @@ class TrainingSettings(_Tree):
     flows: FlowSettings = FlowSettings()
     extents: ExtentSettings = ExtentSettings()
     hidden: HiddenSettings = HiddenSettings()
+    reliefs: ReliefSettings = ReliefSettings()
 
     @model_validator(mode="after")
     def _only_its_own_sections(self) -> TrainingSettings:
-        sections = {"front_end": {"network", "rooms"}, "extents": {"extents"}, "hidden": {"hidden"}}
-        own = sections.get(self.kind, {"objects", self.kind})
+        alone = {name: {name} for name in ("extents", "hidden", "reliefs")}
+        own = ({"front_end": {"network", "rooms"}} | alone).get(self.kind, {"objects", self.kind})
         foreign = sorted(self.model_fields_set - own - {"kind", "plan"})
         if foreign:
             raise ValueError(f"kind {self.kind!r} has no section {', '.join(foreign)}")

@@ -16,12 +16,14 @@ FRONT_END = "front_end.safetensors"
 OBJECTS = "objects"
 EXTENTS = "extents.safetensors"
 HIDDEN_SIDES = "hidden_sides.safetensors"
+RELIEFS = "reliefs.safetensors"
 LICENCE = "Apache-2.0"
 # What each is for, by the name that `models list` and reports give it.
 OWN = {
     "front_end": (FRONT_END, "objects, depth, camera and gravity from one photo"),
     "extents": (EXTENTS, "how far objects go on that the photo's border or others cut off"),
     "hidden_sides": (HIDDEN_SIDES, "what objects are like where no photo shows them"),
+    "reliefs": (RELIEFS, "the shapes of what is seen, object by object"),
 }
 
 

@@ -42,6 +42,8 @@ def _references(settings: Settings, *, masks_given: bool, depth_given: bool) -> 
     segment, depth, generate = settings.segment, settings.depth, settings.generate
     if (not masks_given and segment.segmenter == "front_end") or (not depth_given and depth.estimator == "front_end"):
         yield settings.front_end.weights or "front_end"
+    if not depth_given and depth.estimator == "front_end":
+        yield "reliefs"
     if not masks_given and segment.segmenter in ("sam", "sam2", "sam3"):
         yield getattr(segment, segment.segmenter).weights
         if segment.segmenter != "sam3" and segment.detector != "none":

@@ -11,16 +11,32 @@ import torch
 from lift_cases import box, joined
 from lift_cases import render as render_analytic
 from rendered_scene import camera_at, render, standing_box
+from scipy.spatial.transform import Rotation
 
-from pixal3d_scene.asset import Mesh
+from pixal3d_scene.asset import Mesh, ObjectAsset
 from pixal3d_scene.crop import CropVolume
 from pixal3d_scene.errors import BackendMissing
 from pixal3d_scene.frames import Similarity
-from pixal3d_scene.generator.hidden_cells import CELLS, CHANNELS, CellGrid, as_values, cells_around, evidence_in_cells
+from pixal3d_scene.generator.hidden_cells import (
+    CELLS,
+    CHANNELS,
+    LANDMARKS,
+    SYMMETRIC,
+    VISIBLE,
+    WALLS,
+    CellGrid,
+    as_values,
+    cells_around,
+    evidence_in_cells,
+    landmarks,
+    mirrored_landmarks,
+    sides_in_cells,
+)
 from pixal3d_scene.generator.hidden_network import HiddenNetwork, HiddenSize, read_hidden, write_hidden
 from pixal3d_scene.generator.lift import lift, lifted_solid
+from pixal3d_scene.generator.lift_box import Box
 from pixal3d_scene.generator.lift_cut import FEATURES
-from pixal3d_scene.generator.lift_guess import GuessedSolid, best_level, guess_solid
+from pixal3d_scene.generator.lift_guess import GuessedSolid, best_level, guess_solid, solid_in_sides, what_is_known
 from pixal3d_scene.generator.lift_sight import look, view_around
 from pixal3d_scene.generator.lift_volume import _reaching_down
 from pixal3d_scene.mesh.raycast import view
@@ -102,9 +118,10 @@ def test_files_come_back_and_others_are_refused(tmp_path: Path) -> None:
     network = HiddenNetwork(SMALL).eval()
     write_hidden(network, tmp_path / "w.safetensors")
     again = read_hidden(tmp_path / "w.safetensors")
-    evidence, features = torch.rand(1, CHANNELS, CELLS, CELLS, CELLS), torch.randn(1, FEATURES)
+    told = torch.rand(1, CHANNELS, CELLS, CELLS, CELLS), torch.randn(1, FEATURES), torch.rand(1, LANDMARKS)
     with torch.no_grad():
-        torch.testing.assert_close(again(evidence, features), network(evidence, features), atol=2e-2, rtol=1e-2)
+        for one, other in zip(again(*told), network(*told), strict=True):
+            torch.testing.assert_close(one, other, atol=2e-2, rtol=1e-2)
     (tmp_path / "x.safetensors").write_bytes(b"no weights")
     with pytest.raises(BackendMissing, match="hidden sides"):
         read_hidden(tmp_path / "x.safetensors")
@@ -116,12 +133,9 @@ def test_a_guess_lies_where_its_cells_are() -> None:
     cells = cells_around(sight.cut)
     filled = np.zeros((CELLS, CELLS, CELLS), dtype=np.float32)
     filled[3:20, :11, 5:9] = 1
-    guess = GuessedSolid(cells=cells, filled=filled)
+    guess = GuessedSolid(cells=cells, filled=filled, box=cells.box)
     share = np.array([[3, 0, 5], [20, 11, 9]]) / CELLS
     low, high = (cells.box.low + s * cells.box.size_m for s in share)
-    nodes = cells.box.box_from_world(guess.nodes_world())
-    assert (np.abs(nodes.min(axis=0) - low) < cells.box.size_m / CELLS / 2).all()
-    assert (np.abs(nodes.max(axis=0) - high) < cells.box.size_m / CELLS / 2).all()
     middle = (low + high) / 2
     for axis in range(3):
         for side, sign in ((low, -1), (high, 1)):
@@ -136,6 +150,79 @@ def test_a_guess_lies_where_its_cells_are() -> None:
             assert abs(on_it) < 1e-4
     far = cells.box.world_from_box(cells.box.high[None] + 1.0)
     assert guess.inside_m(far)[0] < 0
+
+
+def test_landmarks_are_where_symmetry_the_mask_and_the_walls_have_them() -> None:
+    """A cabinet a hand's breadth before one wall, with another one at its right."""
+    walls = joined(box((-2, 0, -1.4), (2, 2.4, -1.3)), box((0.5, 0, -1.4), (0.6, 2.4, 0.4)))
+    scene = render({3: box((-0.4, 0, -1.2), (0.4, 0.8, -0.7)), 0: walls}, camera_at(size_px=(320, 240)))
+    volume = scene.volume(3)
+    known = what_is_known(volume, look(volume))
+    cells = known.cells
+    places = cells.box.low[[0, 1, 2, 0, 1, 2]] + known.landmarks[SYMMETRIC] * np.tile(cells.box.size_m, 2)
+    seen = cells.box.low[[0, 1, 2, 0, 1, 2]] + known.landmarks[VISIBLE] * np.tile(cells.box.size_m, 2)
+    middle = cells.box.middle
+    towards_eye = cells.box.box_from_world(np.array([[0.0, 0.4, 9.0]]))[0] - middle
+    assert abs(towards_eye[0]) < 0.1 * towards_eye[2]  # the cells face the camera: no turn to undo
+    np.testing.assert_allclose(places[[0, 1, 3, 4, 5]], [-0.4, 0, 0.4, 0.8, -0.7], atol=0.03)
+    np.testing.assert_allclose(seen[[0, 1, 3, 4, 5]], [-0.4, 0, 0.4, 0.8, -0.7], atol=0.03)
+    behind, left, right = known.landmarks[WALLS]
+    assert abs(cells.box.low[2] + behind * cells.box.size_m[2] + 1.3) < 0.05
+    assert abs(cells.box.low[0] + right * cells.box.size_m[0] - 0.5) < 0.05
+    assert left <= 0
+
+
+def test_landmarks_mirror_as_the_box_does() -> None:
+    unit = Box(R_world_from_box=Rotation.identity(), low=np.zeros(3), high=np.ones(3))
+    cells = CellGrid(box=unit)
+    small, large = replace(unit, high=np.array([0.4, 0.6, 0.9])), replace(unit, low=np.array([-0.5, 0, 0.2]))
+    wall = np.array([[-0.7, 0.5, 0.5]] * 9)
+    told = landmarks(cells, large, small, wall)
+    other = landmarks(
+        cells,
+        replace(large, low=np.array([0, 0, 0.2]), high=np.array([1.5, 1, 1])),
+        replace(small, low=np.array([0.6, 0, 0]), high=np.array([1, 0.6, 0.9])),
+        wall * [-1, 1, 1] + [1, 0, 0],
+    )
+    np.testing.assert_allclose(mirrored_landmarks(told), other, atol=1e-9)
+    np.testing.assert_allclose(mirrored_landmarks(other), told, atol=1e-9)
+    np.testing.assert_allclose(told[SYMMETRIC], sides_in_cells(cells, large.corners_world()))
+
+
+def test_the_network_sees_where_a_cell_is() -> None:
+    from pixal3d_scene.generator.hidden_network import _place_channels
+
+    told = torch.tensor([[0.25, 0, 0.5, 0.75, 1, 1, *[0.0] * 6, 0.25, -0.5, 0.9]])
+    inside, behind, left, right = _place_channels(told)[0]
+    middles = (torch.arange(CELLS) + 0.5) / CELLS
+    x, y, z = torch.meshgrid(middles, middles, middles, indexing="ij")
+    in_box = (x > 0.25) & (x < 0.75) & (z > 0.5)
+    assert ((inside > 0) == in_box).all()
+    assert ((behind > 0) == (z > 0.25)).all()
+    assert (left > 0).all()
+    assert ((right > 0) == (x < 0.9)).all()
+    assert float(y.max()) < 1
+
+
+def test_a_solid_goes_on_to_the_sides_and_not_beyond() -> None:
+    """A sofa that the border cuts: its cells are ever less sure, and it is known how long it is."""
+    unit = Box(R_world_from_box=Rotation.identity(), low=np.zeros(3), high=np.array([2.0, 1, 1]))
+    cells = CellGrid(box=unit)
+    filled = np.zeros((CELLS, CELLS, CELLS), dtype=np.float32)
+    filled[:8, :16, 8:24] = 1
+    filled[8:, :16, 8:24] = np.linspace(0.5, 0.02, 24)[:, None, None]
+    filled[8:, 16:, 8:24] = filled[8:, :16, 8:24] / 9  # what is unlikely beside the surest stays so
+    sides = np.array([0, 0.2, 0.25, 0.75, 0.5, 0.75])
+    guess = solid_in_sides(cells, filled, sides)
+    np.testing.assert_allclose(guess.box.low, [0, 0, 0.25])
+    np.testing.assert_allclose(guess.box.high, [1.5, 0.5, 0.75])
+    inside = guess.filled > guess.level
+    assert inside[:24, :16, 8:24].all()
+    assert not inside[8:, 16:].any()
+    assert not (guess.filled[26:] > 0.2).any()  # not surer there than the cells are
+    visible = replace(unit, low=np.array([0, 0, 0.2]), high=np.array([0.5, 0.6, 0.5]))
+    whole = guess.box_around(visible)
+    np.testing.assert_allclose([*whole.low, *whole.high], [0, 0, 0.2, 1.5, 0.6, 0.75])
 
 
 def test_a_mirrored_photo_gets_the_mirrored_guess() -> None:
@@ -153,7 +240,7 @@ def test_lift_keeps_what_is_seen_and_believes_the_rest() -> None:
     box_ = replace(sight.cut.box, low=low, high=high)
     filled = np.zeros((CELLS, CELLS, CELLS), dtype=np.float32)
     filled[: CELLS // 2, : CELLS // 2, :] = 1
-    guess = GuessedSolid(cells=CellGrid(box=box_), filled=filled)
+    guess = GuessedSolid(cells=CellGrid(box=box_), filled=filled, box=box_)
     lifted = lifted_solid(volume, sight, voxels=64, believed=guess)
     vertices = lifted.surface_world(4000).vertices
     eye = volume.depth.camera.centre_world
@@ -173,14 +260,14 @@ def test_mirror_images_of_what_is_seen_are_kept_where_they_are_not_unlikely() ->
     def behind(sure: float) -> float:
         filled = np.full((CELLS, CELLS, CELLS), sure, dtype=np.float32)
         filled[2:-2, 26:30, 2:-2] = 1  # the top
-        lifted = lifted_solid(volume, sight, voxels=64, believed=GuessedSolid(cells=CellGrid(box=box_), filled=filled))
+        guess = GuessedSolid(cells=CellGrid(box=box_), filled=filled, box=box_)
+        lifted = lifted_solid(volume, sight, voxels=64, believed=guess)
         grid, solid = lifted.solid.grid, lifted.solid.field > 0
         points = grid.points_world()
         leg = (np.abs(points - [-0.47, 0.2, -0.37]) < [0.05, 0.1, 0.05]).all(axis=-1)
         return float(solid[leg].mean())
 
-    assert behind(0.3) > 0.1
-    assert behind(0.05) < behind(0.3) / 2
+    assert behind(0.3) > behind(0.05) + 0.1
 
 
 def test_the_level_is_a_half_where_all_is_sure_and_less_where_not() -> None:
@@ -215,17 +302,29 @@ def test_what_a_guess_leaves_in_the_air_goes_on_down_where_the_photo_allows_it()
     assert not (_reaching_down(-np.abs(field), hull) > 0).any()
 
 
-def test_a_mere_front_keeps_the_depth_that_the_wall_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mere_front_reaches_back_to_a_wall_that_is_near_and_is_guessed_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    front, wall = box((-0.5, 0, -0.3), (0.5, 1.6, 0.0)), box((-3, 0, -0.4), (3, 2.6, -0.3))
+    against_wall = render({3: front, 0: wall}, camera_at(size_px=(320, 240))).volume(3)
+    free = seen_alone(box((-0.4, 0.2, -0.1), (0.4, 1.8, -0.02)))
+
+    def made(volume: CropVolume, *, hidden_sides: bool) -> ObjectAsset:
+        return lift(volume, voxels=48, max_faces=2000, texture_px=64, hidden_sides=hidden_sides)
+
+    assert any("a network's guess" in note for note in made(free, hidden_sides=True).notes)
+    assert any("a share of its size" in note for note in made(free, hidden_sides=False).notes)
+
     def fail(*_: object) -> None:
         raise AssertionError("the network was asked")
 
     monkeypatch.setattr("pixal3d_scene.generator.lift.guess_solid", fail)
-    front = seen_alone(box((-0.4, 0.2, -0.1), (0.4, 1.8, -0.02)))
-    told = lift(front, voxels=48, max_faces=2000, texture_px=64, hidden_sides=True)
-    assert any("Only its front" in note for note in told.notes)
-    deep = seen_alone(box((-0.4, 0, -0.4), (0.4, 0.8, 0.4), yaw_deg=30))
+    told = made(against_wall, hidden_sides=True)
+    assert any("Only its front is seen; its depth is up to the wall behind it." in note for note in told.notes)
+    behind = lifted_solid(against_wall, look(against_wall), voxels=48).surface_world(2000).vertices[:, 2]
+    assert abs(behind.min() + 0.3) < 0.03
     with pytest.raises(AssertionError, match="was asked"):
-        lift(deep, voxels=48, max_faces=2000, texture_px=64, hidden_sides=True)
+        made(free, hidden_sides=True)
 
 
 def test_a_surface_that_is_grazed_lies_where_the_depth_has_it() -> None:
@@ -233,7 +332,8 @@ def test_a_surface_that_is_grazed_lies_where_the_depth_has_it() -> None:
     (volume,) = render_analytic({1: box((-1, 0, -3.5), (1, 0.7, -2.5), yaw_deg=10)})
     sight = look(volume)
     larger = replace(sight.cut.box, low=sight.cut.box.low - 0.1, high=sight.cut.box.high + np.array([0.1, 0.013, 0.1]))
-    guess = GuessedSolid(cells=CellGrid(box=larger), filled=np.ones((CELLS, CELLS, CELLS), dtype=np.float32))
+    full = np.ones((CELLS, CELLS, CELLS), dtype=np.float32)
+    guess = GuessedSolid(cells=CellGrid(box=larger), filled=full, box=larger)
     camera = volume.depth.camera
     for voxels in (33, 37, 41, 45):
         lifted = lifted_solid(volume, sight, voxels=voxels, believed=guess)

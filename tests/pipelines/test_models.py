@@ -38,7 +38,7 @@ def test_list_tells_what_is_here(hub: Path, tmp_path: Path) -> None:
     before = {status.name: status for status in models.list_weights()}
     assert set(before) == {*OWN, *REGISTRY}
     assert [name for name, status in before.items() if status.present] == list(OWN)
-    assert set(OWN) == {"front_end", "extents", "hidden_sides"}
+    assert set(OWN) == {"front_end", "extents", "hidden_sides", "reliefs"}
     assert before["front_end"].size_bytes == (FOLDER / "front_end.safetensors").stat().st_size
     weights = published("dinov3")
     add_to_cache(hub, str(weights.hub_id), "config.json")

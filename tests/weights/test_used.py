@@ -21,15 +21,16 @@ def used(
 
 def test_the_default_uses_the_packages_own() -> None:
     lift = {"extents": "Apache-2.0", "hidden_sides": "Apache-2.0"}
-    both = {"front_end": "Apache-2.0", **lift}
-    assert used() == both
-    assert used(masks_given=True) == both  # its depth
+    front_end, reliefs = {"front_end": "Apache-2.0"}, {"reliefs": "Apache-2.0"}
+    assert used() == {**front_end, **reliefs, **lift}
+    assert used(masks_given=True) == {**front_end, **reliefs, **lift}
+    assert used(depth_given=True) == {**front_end, **lift}
     assert used(masks_given=True, depth_given=True) == lift
     by_symmetry = {"hidden_sides": False}
     assert used(masks_given=True, depth_given=True, generate=by_symmetry) == {"extents": "Apache-2.0"}
     assert used(masks_given=True, depth_given=True, generate={"generator": "box"}) == {}
     settings = resolve_settings()
-    assert licences_used(settings, masks_given=True, depth_given=True, votes_asked=True) == both
+    assert licences_used(settings, masks_given=True, depth_given=True, votes_asked=True) == {**front_end, **lift}
 
 
 def test_published_networks_have_the_licence_of_the_registry() -> None:

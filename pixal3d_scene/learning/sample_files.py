@@ -1,0 +1,54 @@
+"""Samples of objects in files, as one long list: what a training step draws its batch from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from ..errors import InputError
+
+
+class SampleFiles:
+    """Files whose names begin with `split`; those that come while a run goes on are taken up by `look`.
+
+    read: a file's samples, arrays of one length by attribute. counted: the attribute that tells the length. made_by:
+    the command that makes such files.
+    """
+
+    def __init__(self, folder: Path, split: str, *, read: Callable[[Path], Any], counted: str, made_by: str) -> None:
+        self._folder, self._split, self._read, self._counted, self._made_by = folder, split, read, counted, made_by
+        self._parts: dict[Path, Any] = {}
+        self._starts = np.zeros(1, dtype=np.int64)
+        self.look()
+
+    def look(self) -> None:
+        """Read what is new; raises InputError where there is nothing."""
+        paths = sorted(p for p in self._folder.glob(f"{self._split}_*.npz") if not p.name.endswith(".part.npz"))
+        if not paths:
+            raise InputError(
+                f"{self._folder} holds no samples to train on ({self._split}_*.npz); make some with "
+                f"`{self._made_by}` (docs/training-data.md)."
+            )
+        for path in paths:
+            if path not in self._parts:
+                self._parts[path] = self._read(path)
+        self._starts = np.cumsum([0, *(len(getattr(part, self._counted)) for part in self._parts.values())])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def rows(self, name: str, numbers: list[int]) -> Shaped[np.ndarray, "B ..."]:
+        """One array of the samples with these numbers."""
+        parts = list(self._parts.values())
+        where = np.searchsorted(self._starts, numbers, side="right") - 1
+        return np.stack(
+            [getattr(parts[p], name)[n - int(self._starts[p])] for p, n in zip(where, numbers, strict=True)]
+        )
+
+    def all(self, name: str) -> Shaped[np.ndarray, "N ..."]:
+        """One array of all samples that there are now."""
+        return np.concatenate([getattr(part, name) for part in self._parts.values()])
