@@ -26,6 +26,7 @@ from .standing import Footing, LevelView, find_foot
 _LEAST_ROOM = 0.08  # of the photo
 _MOSTLY, _LEAST_RUG = 0.5, 0.01  # of an object's pixels, and of the photo
 _STANDS = 0.85  # of the floor's distance: nearer than that, the network sees something that is no floor
+_BEFORE_WALL, _MOSTLY_BEFORE = 0.99, 0.9  # of the wall's distance, for this share of an object's pixels
 # Robust spread of log(box / network) over the room's pixels. Where it is more, the room is no box, or the photo shows
 # too little of it to tell.
 _LARGEST_SPREAD = 0.2
@@ -80,8 +81,12 @@ def with_room_in_box(
             return np.where(stands, objects_m[mask], shell_m[mask])
         seen = SeenRelief(relief_m=relief_m, network_m=objects_m[mask], usable=depth.valid[mask], footing=footing)
         farther = reliefs.farther(rgb, mask, (instances.label_map > 0) & ~mask, seen, level)
-        # What hangs is as flat as its wall.
-        return relief_m * np.exp(np.median(farther) if footing is Footing.HANGING else farther)
+        if footing is Footing.HANGING:  # as flat as its wall
+            farther = np.full_like(farther, np.median(farther))
+        shaped_m = relief_m * np.exp(farther)
+        # What would reach into a wall stands before it as it is, rather than be flattened against it.
+        into_wall = float(np.quantile(shaped_m / level.walls_m[mask], _MOSTLY_BEFORE)) / _BEFORE_WALL
+        return shaped_m / max(into_wall, 1.0)
 
     standing_notes = place_objects(placed_m, instances, feet, level, join=join)
     walls = ", ".join(
