@@ -17,6 +17,8 @@ from ..crop import CropVolume
 from ..weights.own import HIDDEN_SIDES, own_weights
 from .hidden_cells import (
     CELLS,
+    VISIBLE,
+    WALLS,
     CellGrid,
     as_values,
     cells_around,
@@ -114,8 +116,16 @@ def guess_solid(volume: CropVolume, sight: Sight) -> GuessedSolid:
     one, other = logits.sigmoid().numpy()
     filled = (one + other[::-1]) / 2
     sides = sides.numpy()
-    sides = (sides[0] + mirrored_sides(sides[1])) / 2
+    sides = before_wall((sides[0] + mirrored_sides(sides[1])) / 2, known.landmarks)
     return solid_in_sides(known.cells, filled, sides)
+
+
+def before_wall(sides: Float[np.ndarray, "6"], places: Float[np.ndarray, "L"]) -> Float[np.ndarray, "6"]:
+    """The sides of a box that does not reach into the wall behind it. places: landmarks. What is seen stays."""
+    behind, seen = float(places[WALLS][0]), float(places[VISIBLE][2])
+    kept = sides.copy()
+    kept[2] = max(kept[2], min(behind, seen))
+    return kept
 
 
 def solid_in_sides(

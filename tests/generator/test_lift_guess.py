@@ -36,7 +36,14 @@ from pixal3d_scene.generator.hidden_network import HiddenNetwork, HiddenSize, re
 from pixal3d_scene.generator.lift import lift, lifted_solid
 from pixal3d_scene.generator.lift_box import Box
 from pixal3d_scene.generator.lift_cut import FEATURES
-from pixal3d_scene.generator.lift_guess import GuessedSolid, best_level, guess_solid, solid_in_sides, what_is_known
+from pixal3d_scene.generator.lift_guess import (
+    GuessedSolid,
+    before_wall,
+    best_level,
+    guess_solid,
+    solid_in_sides,
+    what_is_known,
+)
 from pixal3d_scene.generator.lift_sight import look, view_around
 from pixal3d_scene.generator.lift_volume import _reaching_down
 from pixal3d_scene.mesh.raycast import view
@@ -223,6 +230,15 @@ def test_a_solid_goes_on_to_the_sides_and_not_beyond() -> None:
     visible = replace(unit, low=np.array([0, 0, 0.2]), high=np.array([0.5, 0.6, 0.5]))
     whole = guess.box_around(visible)
     np.testing.assert_allclose([*whole.low, *whole.high], [0, 0, 0.2, 1.5, 0.6, 0.75])
+
+
+def test_a_guess_does_not_reach_into_the_wall_behind() -> None:
+    places = np.zeros(LANDMARKS)
+    places[VISIBLE] = [0.1, 0, 0.6, 0.9, 0.9, 0.9]
+    sides = np.array([0.1, 0, 0.2, 0.9, 0.9, 0.9])
+    for wall, low in ((0.4, 0.4), (0.1, 0.2), (0.7, 0.6)):  # a wall before what is seen is none
+        places[WALLS] = [wall, -2, 3]
+        np.testing.assert_allclose(before_wall(sides, places), [0.1, 0, low, 0.9, 0.9, 0.9])
 
 
 def test_a_mirrored_photo_gets_the_mirrored_guess() -> None:
