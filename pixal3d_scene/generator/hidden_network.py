@@ -11,18 +11,15 @@ and yet it is sure that the object goes on. Each side stands between where the c
 from __future__ import annotations
 
 import itertools
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import BackendMissing
+from ..weights.sized_network import read_sized, write_sized
 from .hidden_cells import CELLS, CHANNELS, LANDMARKS, SYMMETRIC, WALLS
 from .lift_cut import FEATURES, SIDES
 
@@ -104,24 +101,13 @@ class HiddenNetwork(nn.Module):
 
 
 def write_hidden(network: HiddenNetwork, path: Path) -> None:
-    """Half precision, with the network's size in the metadata."""
-    tensors = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
-    save_file(tensors, path, metadata={"size": json.dumps(asdict(network.size))})
+    """See `write_sized`."""
+    write_sized(network, network.size, path)
 
 
 def read_hidden(path: Path) -> HiddenNetwork:
-    """Ready to answer, in float32. Raises BackendMissing for a file that is not whole, or of another network."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads(file.metadata()["size"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        network = HiddenNetwork(HiddenSize(**{name: tuple(value) for name, value in facts.items()}))
-        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise BackendMissing(
-            f"The weights of hidden sides {path} cannot be read ({error}); give the file that training wrote."
-        ) from error
-    return network.eval()
+    """See `read_sized`; raises BackendMissing for a file that is not whole, or of another network."""
+    return read_sized(path, lambda size: HiddenNetwork(HiddenSize(**size)), what="hidden sides")
 
 
 class _Residual(nn.Module):

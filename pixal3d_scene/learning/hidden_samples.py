@@ -24,6 +24,7 @@ from .lift_volumes import SIZE_PX, seen_things
 from .model_pack import ModelPack
 from .object_choice import see_room
 from .room_stream import first_seed
+from .sample_files import read_samples, write_samples
 from .sample_furniture import Shelf
 from .sample_room import sample_room
 from .scene_tensors import PackTensors
@@ -31,6 +32,8 @@ from .scene_tensors import PackTensors
 _FINER = 2  # truth is looked at in so many parts of a cell's edge
 _MOST_BEYOND = 2  # boxes; farther parts of an object are left out
 _FULL = 2 / 3  # what fills a cell to this share fills it: thin boards count
+
+MADE_BY = "python -m pipelines.sample_hidden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,26 +50,14 @@ class HiddenSamples:
     solid: UInt8[np.ndarray, "N n n n"]
 
     def write(self, file: Path) -> None:
-        """An NPZ file, written beside and renamed."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(file.name + ".part.npz")
-        np.savez_compressed(beside, **{f.name: getattr(self, f.name) for f in fields(self)})
-        beside.replace(file)
+        """See `write_samples`."""
+        write_samples(self, file)
 
     @staticmethod
     def read(file: Path) -> HiddenSamples:
         """Raises InputError where the file holds something else."""
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                samples = HiddenSamples(**{f.name: arrays[f.name] for f in fields(HiddenSamples)})
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(
-                f"{file} holds no samples of hidden sides; make it with `python -m pipelines.sample_hidden`."
-            ) from error
         shapes = {"features": (FEATURES,), "evidence": (CHANNELS, CELLS, CELLS, CELLS), "landmarks": (LANDMARKS,)}
-        if any(getattr(samples, name).shape[1:] != shape for name, shape in shapes.items()):
-            raise InputError(f"{file} holds samples of another version; make it again (docs/training-data.md).")
-        return samples
+        return read_samples(HiddenSamples, file, shapes, made_by=MADE_BY)
 
 
 def sample_hidden(pack: ModelPack, *, split: str, seed: int, first: int, rooms: int) -> HiddenSamples:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ..generator.hidden_cells import SYMMETRIC, as_values, mirrored_landmarks, mirrored_sides
 from ..generator.hidden_network import HiddenNetwork
 from ..generator.lift_cut import mirrored_features
-from .hidden_samples import HiddenSamples
+from .hidden_samples import MADE_BY, HiddenSamples
 from .sample_files import SampleFiles
 
 _FREE_WEIGHT = 0.1  # of cells that the photo sees to be empty: that is no secret
@@ -52,9 +52,7 @@ class HiddenRows:
 
 def hidden_files(folder: Path, split: str) -> SampleFiles:
     """Raises InputError where there are none."""
-    return SampleFiles(
-        folder, split, read=HiddenSamples.read, counted="solid", made_by="python -m pipelines.sample_hidden"
-    )
+    return SampleFiles(folder, split, read=HiddenSamples.read, counted="solid", made_by=MADE_BY)
 
 
 def hidden_rows(files: SampleFiles, numbers: list[int]) -> HiddenRows:

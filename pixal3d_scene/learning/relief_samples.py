@@ -7,7 +7,7 @@ tells its depth, which is scaled to the room as in use.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from ..frontend.standing import Footing, LevelView, find_foot
 from ..frontend.view import pose_from_up
 from ..instances import SHELL_PARTS, Instance, Instances
 from .room_batch import RoomBatch
+from .sample_files import read_samples, write_samples
 
 if TYPE_CHECKING:
     from ..frontend.front_end_network import FrontEndNetwork
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _LEAST_PX = 120
 _FAR_M = 1e3
 _LEVEL = 0.3  # walls' normals are no steeper
+
+MADE_BY = "python -m pipelines.sample_reliefs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,25 +45,14 @@ class ReliefSamples:
     covered: UInt8[np.ndarray, "N n n"]
 
     def write(self, file: Path) -> None:
-        """An NPZ file, written beside and renamed."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(file.name + ".part.npz")
-        np.savez(beside, **{f.name: getattr(self, f.name) for f in fields(self)})
-        beside.replace(file)
+        """See `write_samples`."""
+        write_samples(self, file)
 
     @staticmethod
     def read(file: Path) -> ReliefSamples:
         """Raises InputError where the file holds something else."""
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                samples = ReliefSamples(**{f.name: arrays[f.name] for f in fields(ReliefSamples)})
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(
-                f"{file} holds no samples of reliefs; make it with `python -m pipelines.sample_reliefs`."
-            ) from error
-        if samples.picture.shape[1:] != (CHANNELS, SIDE_PX, SIDE_PX):
-            raise InputError(f"{file} holds samples of another version; make it again (docs/training-data.md).")
-        return samples
+        shapes = {"picture": (CHANNELS, SIDE_PX, SIDE_PX)}
+        return read_samples(ReliefSamples, file, shapes, made_by=MADE_BY)
 
 
 def sample_reliefs(batch: RoomBatch, network: FrontEndNetwork) -> ReliefSamples:

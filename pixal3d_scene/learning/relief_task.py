@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..frontend.relief_network import ReliefNetwork
 from ..frontend.relief_picture import AWAY, SHAPE, mirrored_picture
-from .relief_samples import ReliefSamples
+from .relief_samples import MADE_BY, ReliefSamples
 from .sample_files import SampleFiles
 
 _LOOK_AGAIN_EVERY = 100  # steps
@@ -24,9 +24,7 @@ _DISTANCE, _SLOPES = 0.5, 0.5  # weights beside the shape's
 
 def relief_files(folder: Path, split: str) -> SampleFiles:
     """Raises InputError where there are none."""
-    return SampleFiles(
-        folder, split, read=ReliefSamples.read, counted="covered", made_by="python -m pipelines.sample_reliefs"
-    )
+    return SampleFiles(folder, split, read=ReliefSamples.read, counted="covered", made_by=MADE_BY)
 
 
 class ReliefTask:

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Shaped
 
 from ..errors import InputError
+
+_Samples = TypeVar("_Samples")
+
+
+def write_samples(samples: Any, file: Path) -> None:
+    """An NPZ file of a dataclass's arrays by name, written beside and renamed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(file.name + ".part.npz")
+    np.savez_compressed(beside, **{f.name: getattr(samples, f.name) for f in fields(samples)})
+    beside.replace(file)
+
+
+def read_samples(kind: type[_Samples], file: Path, shapes: Mapping[str, tuple[int, ...]], *, made_by: str) -> _Samples:
+    """shapes: of one sample's arrays, where versions differ. Raises InputError where the file holds something else."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            samples = kind(**{f.name: arrays[f.name] for f in fields(kind)})  # type: ignore[arg-type]
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{file} holds no such samples; make it with `{made_by}`.") from error
+    if any(getattr(samples, name).shape[1:] != shape for name, shape in shapes.items()):
+        raise InputError(f"{file} holds samples of another version; make it again (docs/training-data.md).")
+    return samples
 
 
 class SampleFiles:
