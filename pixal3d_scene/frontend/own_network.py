@@ -81,14 +81,11 @@ class OwnNetwork:
         self._path = path = own_weights(FRONT_END) if weights is None else Path(weights).expanduser()
         if not path.is_file():
             raise BackendMissing(f"The front-end weights {path} do not exist; check front_end.weights.")
-        self.reliefs = ObjectReliefs()
         self._network: FrontEndNetwork | None = None
         self._last: tuple[str, FrontEndOutput] | None = None
         self._last_larger: tuple[str, FrontEndOutput] | None = None
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        self.revision = hashlib.sha256(
-            f"{content} {self.reliefs.revision} {code_revision('frontend/*.py')}".encode()
-        ).hexdigest()[:16]
+        self.revision = hashlib.sha256(f"{content} {code_revision('frontend/*.py')}".encode()).hexdigest()[:16]
 
     @property
     def network(self) -> FrontEndNetwork:
@@ -148,7 +145,8 @@ class OwnDepth:
     needs_instances = True
 
     def __init__(self, network: OwnNetwork, *, assumed: Assumed) -> None:
-        self._network, self._assumed, self.revision = network, assumed, network.revision
+        self._network, self._assumed, self._reliefs = network, assumed, ObjectReliefs()
+        self.revision = f"{network.revision} {self._reliefs.revision}"
 
     def estimate(self, photo: Photo, instances: Instances | None, known: KnownView) -> Depth:
         """See `DepthEstimator`."""
@@ -175,7 +173,7 @@ class OwnDepth:
         on_floor = (part == SHELL_PARTS.index("floor")) | rug
         depth = stand_on_floor(view, seen, instances, on_floor, known, assumed=self._assumed)
         depth = with_room_in_box(
-            depth, photo, part, instances, yaw_rad=view.turn.yaw_rad, reliefs=self._network.reliefs, rug=rug
+            depth, photo, part, instances, yaw_rad=view.turn.yaw_rad, reliefs=self._reliefs, rug=rug
         )
         if view.pose_given or known.camera_height_m is not None:
             return depth

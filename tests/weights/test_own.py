@@ -25,7 +25,7 @@ from pixal3d_scene.progress import Progress, Silent
 from pixal3d_scene.reconstruction import generate
 from pixal3d_scene.settings import resolve_settings
 from pixal3d_scene.weights import own
-from pixal3d_scene.weights.own import EXTENTS, FRONT_END, HIDDEN_SIDES
+from pixal3d_scene.weights.own import EXTENTS, FRONT_END, HIDDEN_SIDES, RELIEFS
 
 INSTALLED = own.FOLDER
 
@@ -85,6 +85,14 @@ def test_the_front_end_is_missed_only_where_it_is_asked(folder: Path, room: Room
     installed(folder, EXTENTS, HIDDEN_SIDES)
     alone = run(room, tmp_path / "run")
     assert (alone.exit_code, FRONT_END in alone.stderr) == (3, True)
+    assert not (tmp_path / "run").exists()
+    assert run(room, tmp_path / "run", *room.given).exit_code == 0
+
+
+def test_only_who_has_no_depth_needs_reliefs(folder: Path, room: RoomOnDisk, tmp_path: Path) -> None:
+    installed(folder, FRONT_END, EXTENTS, HIDDEN_SIDES)
+    alone = run(room, tmp_path / "run")
+    assert (alone.exit_code, f"own weights {RELIEFS} are not" in alone.stderr) == (3, True)
     assert not (tmp_path / "run").exists()
     assert run(room, tmp_path / "run", *room.given).exit_code == 0
 
