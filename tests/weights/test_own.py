@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import pipelines.doctor
 import pipelines.models
 from cli import app
+from pixal3d_scene import models
 from pixal3d_scene.asset import ObjectAsset
 from pixal3d_scene.crop import CropVolume
 from pixal3d_scene.errors import BackendMissing, StageFailed
@@ -33,7 +34,7 @@ INSTALLED = own.FOLDER
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installation of its own, without any weights; `installed` brings some."""
-    for network in (lift_guess._network, lift_extent._weights):
+    for network in (lift_guess._network, lift_extent._weights, models._network_of):
         network.cache_clear()
     for module in (own, pipelines.doctor, pipelines.models):
         monkeypatch.setattr(module, "FOLDER", tmp_path / "own")
