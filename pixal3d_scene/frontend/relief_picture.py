@@ -142,6 +142,11 @@ def at_pixels(
     return np.asarray(back)[mask[window.pixels]]
 
 
+def front_end_told(picture: torch.Tensor) -> torch.Tensor:
+    """What the front-end network says of log(depth / block), (..., n, n), out of pictures (..., C, n, n)."""
+    return picture[..., SHAPE, :, :] / _FINE + picture[..., AWAY, :, :] / _COARSE
+
+
 def mirrored_picture(picture: torch.Tensor) -> torch.Tensor:
     """Left and right exchanged, (..., C, n, n)."""
     other = picture.flip(-1)

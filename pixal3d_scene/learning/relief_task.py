@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..frontend.relief_network import ReliefNetwork
-from ..frontend.relief_picture import AWAY, SHAPE, mirrored_picture
+from ..frontend.relief_picture import AWAY, SHAPE, front_end_told, mirrored_picture
 from .relief_samples import MADE_BY, ReliefSamples
 from .sample_files import SampleFiles
 
@@ -65,7 +65,7 @@ class ReliefTask:
         for start in range(0, total, self._batch):
             picture, farther, covered = _rows(self._validation, list(range(start, min(start + self._batch, total))))
             guess = model(picture.to(device)).float().cpu()
-            told = picture[:, SHAPE] / 4 + picture[:, AWAY]
+            told = front_end_told(picture)
             for k, known in enumerate(covered > _COVERED):
                 if not known.any():
                     continue
