@@ -149,6 +149,30 @@ def test_what_hangs_stays_flat() -> None:
     assert -0.2 < np.median(ratio) - np.median(np.log(after.z_m / scene().depth.z_m)[label_map == 0]) < -0.05
 
 
+def test_what_the_photo_cuts_off_is_nearer_than_the_floor_at_its_edge() -> None:
+    low = int(np.flatnonzero((scene().instances.label_map == 2).any(axis=1)).max()) - 8
+    cut = slice(0, low)
+    camera = scene().depth.camera
+    K = np.array(camera.K)
+    shorter = replace(
+        scene().depth,
+        z_m=scene().depth.z_m[cut],
+        valid=scene().depth.valid[cut],
+        camera=type(camera)(K=K, size_px=(camera.size_px[0], low), T_world_from_cam=camera.T_world_from_cam),
+    )
+    label_map = scene().instances.label_map[cut]
+    photo = replace(scene().photo, rgb=scene().photo.rgb[cut])
+    instances = instances_from_label_map(label_map, source="truth")
+    mask = label_map == 2
+    after = with_room_in_box(
+        shorter, photo, parts()[cut], instances, yaw_rad=yaw_rad(), reliefs=ObjectReliefs()
+    )  # fmt: skip
+    floor_m = camera.centre_world[1] / -(shorter.camera.rays_cam() @ shorter.camera.up_cam)[-1]
+    assert np.median(after.z_m[mask]) < floor_m.mean()
+    assert abs(np.median(np.log(after.z_m[mask] / shorter.z_m[mask]))) < 0.1
+    assert any("reach out of the photo" in note for note in after.notes)
+
+
 def test_a_rug_lies_on_the_floor() -> None:
     height = scene().depth.points_world()
     rug = (scene().instances.label_map == 0) & (height[..., 1] < 1e-3) & (np.abs(height[..., 0]) < 0.8)
