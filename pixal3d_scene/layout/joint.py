@@ -20,8 +20,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import least_squares
 
+from ..room import RoomPlane
+from .behind_wall import behind_wall
 from .body import AT_REST, Body, Motion
-from .overlap import Solid, box_pairs, penetration
+from .overlap import Penetration, Solid, box_pairs, penetration
 
 _ROUNDS = 6
 _CONTACT_TOLERANCE_M = 0.0005
@@ -79,7 +81,9 @@ class JointSolution:
     gave_way: dict[str, tuple[GaveWay, ...]] = field(default_factory=dict)
 
 
-def solve_jointly(bodies: Mapping[str, Body], touches: Sequence[Touch], *, picture_px: float) -> JointSolution:
+def solve_jointly(
+    bodies: Mapping[str, Body], touches: Sequence[Touch], *, picture_px: float, walls: Sequence[RoomPlane] = ()
+) -> JointSolution:
     """Motions of all bodies. touches: the contacts wanted. picture_px: the photo's longer side."""
     conditions = list(touches)
     given_up: list[Touch] = []
@@ -99,6 +103,7 @@ def solve_jointly(bodies: Mapping[str, Body], touches: Sequence[Touch], *, pictu
             if not motions[name].is_none:
                 solids[name] = Solid(bodies[name].moved(motions[name]).mesh_world)
         found = _overlaps(bodies, motions, solids, resting, changed)
+        found += _in_walls(bodies, motions, solids, walls, changed)
         if not found:
             break
         conditions += found
@@ -260,18 +265,44 @@ def _overlaps(
         inside = penetration(solids[first], solids[second])
         if inside is None or inside.depth_m <= _OVERLAP_COUNTS_M:
             continue
-        rest_points = tuple(bodies[n].undo(motions[n], inside.at) for n in (first, second))
-        found.append(
-            Touch(
-                body=first,
-                other=second,
-                what="overlap",
-                keeps="apart",
-                normal=inside.out,
-                points=(rest_points[0], rest_points[1]),
-                value_m=-inside.depth_m,
-                motions=(motions[first], motions[second]),
-                tolerance_m=_OVERLAP_TOLERANCE_M,
-            )
-        )
+        found.append(_apart(bodies, motions, (first, second), "overlap", inside))
     return found
+
+
+def _in_walls(
+    bodies: Mapping[str, Body],
+    motions: Mapping[str, Motion],
+    solids: Mapping[str, Solid],
+    walls: Sequence[RoomPlane],
+    changed: set[str],
+) -> list[Touch]:
+    """Moved bodies that reach behind a wall."""
+    found = []
+    for name in sorted(changed):
+        for wall in walls:
+            inside = behind_wall(solids[name].mesh, wall)
+            if inside is not None and inside.depth_m > _OVERLAP_COUNTS_M:
+                found.append(_apart(bodies, motions, (name,), wall.name, inside))
+    return found
+
+
+def _apart(
+    bodies: Mapping[str, Body],
+    motions: Mapping[str, Motion],
+    members: tuple[str] | tuple[str, str],
+    what: str,
+    inside: Penetration,
+) -> Touch:
+    """The condition that the first of `members` leaves the other one, or the room's wall where there is none."""
+    rest_points = [bodies[n].undo(motions[n], inside.at) for n in members]
+    return Touch(
+        body=members[0],
+        other=members[1] if len(members) == 2 else None,
+        what=what,
+        keeps="apart",
+        normal=inside.out,
+        points=(rest_points[0], rest_points[-1]),
+        value_m=-inside.depth_m,
+        motions=(motions[members[0]], motions[members[-1]]),
+        tolerance_m=_OVERLAP_TOLERANCE_M,
+    )

@@ -59,7 +59,7 @@ def solve_layout(
     supports = find_supports(bodies, _seen(volumes, noise), rooms, reach_m=snap_m)
     touches = [t for name, s in supports.items() if (t := _wanted(bodies[name], s, bodies, room, rooms[name]))]
     picture_px = float(max(volumes[0].depth.camera.size_px)) if volumes else 1.0
-    solution = solve_jointly(bodies, touches, picture_px=picture_px)
+    solution = solve_jointly(bodies, touches, picture_px=picture_px, walls=room.walls)
     moved = {name: body.moved(solution.motions[name]) for name, body in bodies.items()}
     supports = {name: _with_walls(support, moved[name], room, noise) for name, support in supports.items()}
     return tuple(
@@ -187,7 +187,7 @@ def _still_inside(gave_way: Sequence[GaveWay]) -> list[str]:
     places: dict[str, list[GaveWay]] = {}
     for g in gave_way:
         if g.touch.keeps == "apart":
-            places.setdefault(g.touch.other or "the room", []).append(g)
+            places.setdefault(g.touch.other or g.touch.what, []).append(g)
     return [
         f"Still {max(abs(g.left_m) for g in found):.3f} m inside {other}"
         f"{f', at {len(found)} places' if len(found) > 1 else ''}; neither may move further "

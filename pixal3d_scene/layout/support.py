@@ -16,6 +16,7 @@ from jaxtyping import Float
 from ..asset import Mesh
 from ..room import Room, RoomPlane
 from ..scene_graph import Relation
+from .behind_wall import SEEN_THROUGH_M, STRAYS_PERCENT, beside
 from .body import Body
 from .overlap import box_pairs
 from .patch import Column, Patch, rest_on, rest_on_floor
@@ -220,7 +221,8 @@ def _without_ground(column: Column, room: Room, wall_reach_m: float, *, sure: bo
         return near[0]
     for wall in room.walls:
         gap_m, reach_m, at_world = _wall_distance(wall, column)
-        if abs(gap_m) < wall_reach_m and reach_m < (_WALL_REACH_M if sure else np.inf):
+        behind_m = max(wall_reach_m, SEEN_THROUGH_M)  # what the photo shows is behind a wall by errors alone
+        if -behind_m < gap_m < wall_reach_m and reach_m < (_WALL_REACH_M if sure else np.inf):
             near.append(
                 Support(parent=wall.name, relation="against", gap_m=gap_m, at_world=at_world, cost=_UNSEEN_COST)
             )
@@ -237,7 +239,7 @@ def _above_floor(column: Column) -> Support:
 def _wall_distance(wall: RoomPlane, column: Column) -> tuple[float, float, Float[np.ndarray, "3"]]:
     """Distance of the nearest and of the farthest part of a mesh from a wall, and where it is nearest."""
     distance_m = wall.distance_m(column.mesh_world.vertices)
-    near_m, far_m = np.percentile(distance_m, [2, 98])
+    near_m, far_m = np.percentile(distance_m, [STRAYS_PERCENT, 100 - STRAYS_PERCENT])
     at_world = column.mesh_world.vertices[distance_m <= near_m + _UNEVEN_M].mean(axis=0)
     return float(near_m), float(far_m), np.asarray(at_world, dtype=np.float64)
 
@@ -247,18 +249,13 @@ def wall_contacts(mesh_world: Mesh, room: Room, *, tolerance_m: float) -> tuple[
     contacts, column = [], Column(mesh_world)
     for wall in room.walls:
         gap_m, far_m, at_world = _wall_distance(wall, column)
-        along = np.array([c @ _along(wall) for c in (*wall.corners_world, at_world)])
-        beside = along[:4].min() <= along[4] <= along[:4].max()
-        if abs(gap_m) <= max(_TOUCHES_WALL_M, _TOUCHES_SIGMAS * tolerance_m) and far_m > 0 and beside:
+        near = abs(gap_m) <= max(_TOUCHES_WALL_M, _TOUCHES_SIGMAS * tolerance_m)
+        if near and far_m > 0 and beside(wall, at_world):
             confidence = float(np.exp(-0.5 * (gap_m / max(_UNEVEN_M, tolerance_m)) ** 2))
             contacts.append(
                 Support(parent=wall.name, relation="against", gap_m=gap_m, at_world=at_world, confidence=confidence)
             )
     return tuple(contacts)
-
-
-def _along(wall: RoomPlane) -> Float[np.ndarray, "3"]:
-    return np.cross(wall.normal_world, [0.0, 1.0, 0.0])
 
 
 def _without_cycles(supports: dict[str, Support], columns: Mapping[str, Column]) -> dict[str, Support]:

@@ -157,7 +157,7 @@ def test_what_stays_inside_another_is_said_once_with_its_deepest_place() -> None
         touch = Touch(
             body="a",
             other=other,
-            what="overlap",
+            what=other or "wall_01",
             keeps=keeps,
             normal=np.array([0.0, 1.0, 0.0]),
             points=(at, at),
@@ -170,5 +170,5 @@ def test_what_stays_inside_another_is_said_once_with_its_deepest_place() -> None
     assert _still_inside(gave_way) == [
         "Still 0.030 m inside b, at 2 places; neither may move further (cost 10).",
         "Still 0.002 m inside c; neither may move further (cost 1).",
-        "Still 0.020 m inside the room; neither may move further (cost 2).",
+        "Still 0.020 m inside wall_01; neither may move further (cost 2).",
     ]
