@@ -224,7 +224,7 @@ class OwnSegmenter:
         output = mean_of_looks([self._network.look(photo), self._network.look_larger(photo)])
         labels = self._network.network.config.labels
         probability = output.shell[0].softmax(dim=0)  # (6, h, w)
-        found = find_instances(output, least_peak=PEAK_OF_MEAN)
+        found = find_instances(output, least_peak=PEAK_OF_MEAN, rug=labels.index(_RUG) if _RUG in labels else None)
         guide = EdgeGuide(resized_rgb(photo, working_size_px(photo.size_px, _MASKS_SIDE_PX)))
         owner = owners(guide, [_as_float32(share) for share in (1 - probability[0], *(f.share for f in found))])
         objects = [
@@ -248,11 +248,11 @@ def _parts(output: FrontEndOutput, size_px: tuple[int, int]) -> UInt8[np.ndarray
 
 def _rugs(output: FrontEndOutput, labels: Sequence[str], size_px: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
     """Pixels of things whose word is rug: they lie as low as the floor."""
-    if _RUG not in labels:
-        return np.zeros((size_px[1], size_px[0]), dtype=bool)
-    rug = output.label[0].argmax(dim=0) == labels.index(_RUG)
-    found = Image.fromarray(rug.numpy()).resize(size_px, Image.Resampling.NEAREST)
-    return np.asarray(found) & (_parts(output, size_px) == 0)
+    from .front_end_decode import find_rugs
+
+    found = find_rugs(output, labels.index(_RUG))[0] if _RUG in labels else []
+    rug = np.any([mask.numpy() for mask in found], axis=0) if found else np.zeros((1, 1), dtype=bool)
+    return np.asarray(Image.fromarray(rug).resize(size_px, Image.Resampling.NEAREST)) & (_parts(output, size_px) == 0)
 
 
 def fit_picture(size_px: tuple[int, int], *, side_px: int) -> _Fit:
