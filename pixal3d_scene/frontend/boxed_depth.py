@@ -27,6 +27,7 @@ _LEAST_ROOM = 0.08  # of the photo
 _MOSTLY, _LEAST_RUG = 0.5, 0.01  # of an object's pixels, and of the photo
 _STANDS = 0.85  # of the floor's distance: nearer than that, the network sees something that is no floor
 _BEFORE_WALL, _MOSTLY_BEFORE = 0.99, 0.9  # of the wall's distance, for this share of an object's pixels
+_EDGE_BAND = 0.02  # of the photo's height
 # Robust spread of log(box / network) over the room's pixels. Where it is more, the room is no box, or the photo shows
 # too little of it to tell.
 _LARGEST_SPREAD = 0.2
@@ -83,6 +84,9 @@ def with_room_in_box(
         farther = reliefs.farther(rgb, mask, (instances.label_map > 0) & ~mask, seen, level)
         if footing is Footing.HANGING:  # as flat as its wall
             farther = np.full_like(farther, np.median(farther))
+        if footing is Footing.CUT:  # the floor at the photo's edge is behind what the edge cuts off, whatever is seen
+            at_edge = np.nonzero(mask)[0] >= (1 - _EDGE_BAND) * mask.shape[0]
+            farther = farther - max(float(np.median(farther[at_edge])), 0.0)
         shaped_m = relief_m * np.exp(farther)
         # What would reach into a wall stands before it as it is, rather than be flattened against it.
         into_wall = float(np.quantile(shaped_m / level.walls_m[mask], _MOSTLY_BEFORE)) / _BEFORE_WALL

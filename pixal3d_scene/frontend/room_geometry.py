@@ -126,7 +126,8 @@ def place_objects(
     z_m: depth along cam z of the empty room. feet: by mask value, as `find_foot` gives them. join: makes the relief of
     a mask's pixels agree with what else is known of it, before anything is placed by it.
     """
-    feet = {value: settled(foot, level) for value, foot in feet.items()}
+    labels = {item.mask_value: item.label for item in instances.items}
+    feet = {value: settled(foot, level, called=labels[value]) for value, foot in feet.items()}
     names = {item.mask_value: item.name for item in instances.items}
     hanging, hidden, cut = [], [], []
     for value in _carriers_first(feet):

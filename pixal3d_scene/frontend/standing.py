@@ -25,6 +25,7 @@ _TOUCHING_SHARE, _CARRIED_SHARE = 0.15, 0.6  # of the lowest part of the outline
 _LOWEST_PX = 3
 _EDGE_ON_DROP = 0.15  # less than 9 degrees below the horizon
 _SMALL_ON_CARRIER = 0.3  # of the carrier's pixels
+_WALL_WORDS = frozenset({"picture", "mirror", "clock"})
 
 
 class Footing(Enum):
@@ -145,16 +146,18 @@ def _touched(
     return 0, 0.0, (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
-def settled(foot: Foot, level: LevelView) -> Foot:
+def settled(foot: Foot, level: LevelView, *, called: str = "") -> Foot:
     """The foot with its carrier, or as hidden, decided from how it touches what is under it.
 
+    called: the object's word. A picture above something, with the wall between the two in sight, hangs there.
     A top seen from above shows on both sides of what stands on it, a little higher than its foot; one at eye level
     does not. What else ends at another object stands behind it, unless that would leave it in the air.
     """
     within = foot.sides == 2 or (foot.small and (foot.sides == 1 or level.at_eye_level(foot.under_px)))
     rests = foot.balanced and foot.touching > _CARRIED_SHARE and within
     hidden = not rests and bool((foot.below > 0).mean() > _HIDDEN_SHARE)
-    if not rests and not hidden and foot.touched and level.hangs(foot):
+    on_wall = called in _WALL_WORDS and foot.touching == 0
+    if not rests and not hidden and not on_wall and foot.touched and level.hangs(foot):
         rests, hidden = foot.small, not foot.small
     return replace(foot, carrier=foot.touched if rests else 0, hidden=hidden)
 

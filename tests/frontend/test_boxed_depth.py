@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from painted_room import HEIGHT_M, camera_in_room, furniture, painted_room
 from rendered_scene import RenderedScene
 from scipy.ndimage import gaussian_filter
@@ -149,7 +150,9 @@ def test_what_hangs_stays_flat() -> None:
     assert -0.2 < np.median(ratio) - np.median(np.log(after.z_m / scene().depth.z_m)[label_map == 0]) < -0.05
 
 
-def test_what_the_photo_cuts_off_is_nearer_than_the_floor_at_its_edge() -> None:
+@pytest.mark.parametrize("seen", [1.0, 1.5])
+def test_what_the_photo_cuts_off_is_nearer_than_the_floor_at_its_edge(seen: float) -> None:
+    """seen: how much too far the front-end network has it."""
     low = int(np.flatnonzero((scene().instances.label_map == 2).any(axis=1)).max()) - 8
     cut = slice(0, low)
     camera = scene().depth.camera
@@ -164,12 +167,13 @@ def test_what_the_photo_cuts_off_is_nearer_than_the_floor_at_its_edge() -> None:
     photo = replace(scene().photo, rgb=scene().photo.rgb[cut])
     instances = instances_from_label_map(label_map, source="truth")
     mask = label_map == 2
+    farther = replace(shorter, z_m=np.where(mask, seen * shorter.z_m, shorter.z_m).astype(np.float32))
     after = with_room_in_box(
-        shorter, photo, parts()[cut], instances, yaw_rad=yaw_rad(), reliefs=ObjectReliefs()
+        farther, photo, parts()[cut], instances, yaw_rad=yaw_rad(), reliefs=ObjectReliefs()
     )  # fmt: skip
     floor_m = camera.centre_world[1] / -(shorter.camera.rays_cam() @ shorter.camera.up_cam)[-1]
-    assert np.median(after.z_m[mask]) < floor_m.mean()
-    assert abs(np.median(np.log(after.z_m[mask] / shorter.z_m[mask]))) < 0.1
+    assert np.median(after.z_m[-1][mask[-1]] / floor_m[mask[-1]]) < 1.005
+    assert abs(np.median(np.log(after.z_m[mask] / shorter.z_m[mask]))) < (0.1 if seen == 1 else 0.15)
     assert any("reach out of the photo" in note for note in after.notes)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from painted_room import DEPTH_M, HEIGHT_M, WIDTH_M, camera_in_room, furniture, painted_room
 from PIL import Image
-from rendered_scene import standing_box
+from rendered_scene import box, standing_box
 
 from pixal3d_scene.asset import Mesh
 from pixal3d_scene.camera import Camera
@@ -22,7 +22,7 @@ from pixal3d_scene.frontend.given_masks import instances_from_label_map, read_ma
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView
 from pixal3d_scene.frontend.room_box import RoomBox, room_axes
 from pixal3d_scene.frontend.room_geometry import RoomGeometryDepth, bent_by_ceiling, place_objects
-from pixal3d_scene.frontend.standing import LevelView, find_foot
+from pixal3d_scene.frontend.standing import LevelView, find_foot, settled
 from pixal3d_scene.photo import read_photo
 
 ESTIMATOR = RoomGeometryDepth(camera_height_m=1.5, fallback_fov_deg=60.0)
@@ -169,6 +169,20 @@ def test_an_object_behind_another_is_put_behind_it() -> None:
     label_map = scene.instances.label_map
     assert np.median(depth.z_m[label_map == 2]) > np.median(depth.z_m[label_map == 1])
     assert any("show no foot" in n and "object_02" in n for n in depth.notes)
+
+
+@pytest.mark.parametrize(("called", "hidden"), [("picture", False), ("", True)])
+def test_a_picture_above_a_smaller_thing_hangs_where_the_wall_is_seen_between(called: str, hidden: bool) -> None:
+    """What has no word and ends right above something may stand behind it."""
+    camera = camera_in_room()
+    back = -DEPTH_M / 2
+    scene = painted_room(
+        camera, {1: box((1.2, 0.6, 0.04), (0.0, 1.7, back + 0.02)), 2: box((0.4, 0.2, 0.1), (0.0, 1.2, back + 0.05))}
+    )
+    level = LevelView(camera, replace(true_box(camera, 0.0), ahead_m=float(camera.centre_world[2]) - back))
+    foot = find_foot(scene.instances.label_map, 1)
+    assert (foot.touched, foot.touching) == (2, 0)
+    assert settled(foot, level, called=called).hidden is hidden
 
 
 @pytest.mark.slow
