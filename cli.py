@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli_exit import exit_code, exit_codes
+from cli_exit import exit_codes, tell
 from cli_models import models_app
 from cli_output import (
     JsonOption,
     QuietOption,
     VerboseOption,
+    VersionOption,
     print_checks,
     print_json,
+    print_machine,
     print_objects,
     print_plans,
     print_run,
@@ -35,11 +37,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="pixal3d-scene",
-    help="A room photo in, a scene of separate, placed, engine-ready 3D objects out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def options(version: VersionOption = False) -> None:
+    """A room photo in, a scene of separate, placed, engine-ready 3D objects out."""
+    del version  # it has been answered by now
 
 
 class Quality(StrEnum):
@@ -178,27 +185,27 @@ def run(
             plans = list(plan_photos(found, folders, settings, given, redo=redo.value if redo else None))
             documents = [plan.facts() for plan in plans]
             print_json(documents[0] if len(found) == 1 else documents) if as_json else print_plans(documents)
-            if bad := [plan.error for plan in plans if plan.error is not None]:
-                raise max(bad, key=exit_code)
+            if bad := [(plan.photo, plan.error) for plan in plans if plan.error is not None]:
+                raise typer.Exit(max(tell(error, verbose=verbose, about=str(photo)) for photo, error in bad))
             return
-        done = []
+        done, codes = [], []
         for result in run_photos(
             found, folders, settings, given_files=given, redo=redo.value if redo else None,
             only=frozenset(only or ()), shown=lambda photo: progress(photo.name, show=not quiet and not as_json),
         ):  # fmt: skip
             done.append(result)
             if result.error is not None:
-                remark(f"{result.photo}: {result.error}")
+                codes.append(tell(result.error, verbose=verbose, about=str(result.photo)))
             elif result.run is not None and not as_json:
-                print_run(result.run, quiet=quiet, verbose=verbose)
+                print_run(result.run, quiet=quiet, verbose=verbose, brief=len(found) > 1)
         runs = [r.run for r in done if r.run is not None]
-        errors = [r.error for r in done if r.error is not None]
         if as_json:
             done_facts = [run_facts(r) for r in runs]
             failed = [{"photo": str(r.photo), "error": str(r.error)} for r in done if r.error is not None]
             print_json(done_facts[0] if len(found) == 1 else {"runs": done_facts, "failed": failed})
-        if errors:
-            raise max(errors, key=exit_code)
+        if codes:
+            remark(f"{len(runs)} of {len(found)} photos are done; the same command tries the others again.")
+            raise typer.Exit(max(codes))
         if any(r.fell_back for r in runs):
             raise typer.Exit(5)
 
@@ -233,11 +240,8 @@ def check(
             print_json(documents[0] if found == photos[:1] else documents)
         else:
             print_checks(done)
-        for result in done:
-            if result.error is not None:
-                remark(f"{result.path}: {result.error}")
-        if any(result.error is not None for result in done):
-            raise typer.Exit(2)
+        if bad := [(result.path, result.error) for result in done if result.error is not None]:
+            raise typer.Exit(max(tell(error, verbose=verbose, about=str(path)) for path, error in bad))
 
 
 @app.command()
@@ -283,12 +287,7 @@ def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
         from pipelines.doctor import examine
 
         checks = examine()
-        if as_json:
-            print_json([c.facts() for c in checks])
-        else:
-            for check in checks:
-                remedy = f"  -> {check.remedy}" if check.remedy else ""
-                say(f"{check.state:8} {check.name:22} {check.value}{remedy}")
+        print_json([c.facts() for c in checks]) if as_json else print_machine(checks)
         if any(c.state == "missing" for c in checks):
             raise typer.Exit(3)
 

@@ -13,30 +13,34 @@ from cli_output import remark
 @contextmanager
 def exit_codes(verbose: bool) -> Iterator[None]:
     """The one place where errors become exit codes."""
-    from pixal3d_scene.errors import SceneError
-
     try:
         yield
-    except SceneError as error:
-        if verbose:
-            import traceback
-
-            traceback.print_exc()
-        remark(f"error: {error}")
-        raise typer.Exit(exit_code(error)) from error
     except KeyboardInterrupt:
         remark("interrupted; finished stages and objects are kept, run the same command again to go on.")
         raise typer.Exit(130) from None
     except typer.Exit:
         raise
     except Exception as error:
-        # A mistake of ours: still one sentence, and the trace for those who ask.
-        if verbose:
-            import traceback
+        raise typer.Exit(tell(error, verbose=verbose)) from error
 
-            traceback.print_exc()
-        remark(f"error: unexpected {type(error).__name__}: {error}; this is a bug, -v shows where it happened.")
-        raise typer.Exit(4) from error
+
+def tell(error: Exception, *, verbose: bool, about: str = "error") -> int:
+    """One sentence on stderr, and the trace for those who ask; returns the exit code.
+
+    about: what comes before the sentence, where it is not the whole command that ends.
+    """
+    from pixal3d_scene.errors import SceneError
+
+    if verbose:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, SceneError):
+        sentence = str(error)
+        remark(sentence if sentence.startswith(f"{about} ") else f"{about}: {sentence}")  # most name the photo
+    else:  # a mistake of ours
+        remark(f"{about}: unexpected {type(error).__name__}: {error}; this is a bug, -v shows where it happened.")
+    return exit_code(error)
 
 
 def exit_code(error: Exception) -> int:

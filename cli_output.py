@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -13,12 +14,26 @@ import typer
 
 if TYPE_CHECKING:
     from pipelines.check import PhotoCheck
+    from pipelines.doctor import Check
     from pipelines.room import RoomRun
     from pixal3d_scene.progress import Progress
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks.")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Every remark, and a trace after an error.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from pixal3d_scene import __version__
+
+        say(f"pixal3d-scene {__version__} (Python {platform.python_version()})")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
 
 
 @contextmanager
@@ -70,41 +85,58 @@ def run_facts(run: RoomRun) -> dict[str, Any]:
     }
 
 
-def print_run(run: RoomRun, *, quiet: bool, verbose: bool) -> None:
-    """One line, the objects, and what a person should know."""
+def print_run(run: RoomRun, *, quiet: bool, verbose: bool, brief: bool = False) -> None:
+    """One line, the objects, and what a person should know.
+
+    brief: of many runs the line alone, and where the rest is told.
+    """
     state = "is up to date" if run.resumed else f"{len(run.objects)} objects in {run.seconds:.1f} s"
     say(f"{run.folder}: {state}")
     if quiet:
         return
+    if run.fell_back:
+        remark(f"warning: fell back to a simpler generator: {', '.join(run.fell_back)}")
+    told = len(run.notes) + sum(len(item["warnings"]) for item in run.objects)
+    if brief and not verbose:
+        if told:
+            remark(f"{told} remarks in {run.folder / 'report.html'}, or with -v")
+        return
     print_objects(run.objects)
     for note in run.notes:
         remark(f"note: {note}")
+    if not verbose and any(item["warnings"] for item in run.objects):
+        remark(f"the objects' warnings are in {run.folder / 'report.html'}, or with -v")
     for item in run.objects:
         for warning in item["warnings"] if verbose else ():
             remark(f"{item['name']}: {warning}")
-    if run.fell_back:
-        remark(f"warning: fell back to a simpler generator: {', '.join(run.fell_back)}")
 
 
 def print_objects(objects: Any) -> None:
     """The entries of scene.json as a table."""
     rows = [
-        [o["name"], o["status"], f"{o['relation']} {o['parent']}", " x ".join(f"{s:.2f}" for s in o["size_m"]),
+        [o["name"], o["status"], stands(o), " x ".join(f"{s:.2f}" for s in o["size_m"]),
          str(len(o["warnings"]) or "")]
         for o in objects
     ]  # fmt: skip
     print_table(["object", "status", "stands", "size in m", "warnings"], rows)
 
 
+def stands(item: Mapping[str, Any]) -> str:
+    """What carries an object of scene.json; its contacts have the parent first, unless it floats."""
+    touches = any(contact["other"] == item["parent"] for contact in item["contacts"][:1])
+    return f"{item['relation']} {item['parent']}" if touches else "floats"
+
+
 def print_plans(plans: list[dict[str, Any]]) -> None:
     """What a dry run found."""
     for plan in plans:
-        if "error" in plan:
-            remark(f"{plan['photo']}: {plan['error']}")
+        if "error" in plan:  # told by who asked
             continue
         stages = ", ".join(f"{name}: {what}" for name, what in plan["stages"].items())
         say(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
         say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")
+        for note in plan["notes"]:
+            remark(f"note: {note}")
 
 
 def print_checks(checks: Sequence[PhotoCheck]) -> None:
@@ -132,6 +164,13 @@ def print_checks(checks: Sequence[PhotoCheck]) -> None:
         low = ", ".join(part.rule.name for part in check.readiness.parts if part.passed is False)
         rows.append([check.path.name, f"{check.readiness.score:.0f}", "go" if check.readiness.go else "not yet", low])
     print_table(["photo", "score", "", "low parts"], rows)
+
+
+def print_machine(checks: Sequence[Check]) -> None:
+    """What `doctor` found, one line each."""
+    for check in checks:
+        remedy = f"  -> {check.remedy}" if check.remedy else ""
+        say(f"{check.state:8} {check.name:22} {check.value}{remedy}")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

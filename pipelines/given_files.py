@@ -15,7 +15,7 @@ from pixal3d_scene.frontend.given_camera import read_camera
 from pixal3d_scene.frontend.given_depth import read_depth
 from pixal3d_scene.frontend.given_masks import read_masks
 from pixal3d_scene.frontend.given_prompts import moved_prompts, read_prompts
-from pixal3d_scene.frontend.known_size import parse_known_size
+from pixal3d_scene.frontend.known_size import parse_known_size, refuse_unusable_sizes
 from pixal3d_scene.frontend.prompts import Prompt
 from pixal3d_scene.frontend.protocols import DepthEstimator, KnownView, Segmenter
 from pixal3d_scene.frontend.rectify import Rectification
@@ -72,11 +72,14 @@ def read_given(files: GivenFiles, photo: Photo, settings: Settings) -> Given:
         rectification = given_camera.rectification
         notes = (*given_camera.notes, *_overruled(files, pose_known=pose_known))
     segmenter = depth = None
+    sizes = tuple(parse_known_size(text) for text in files.known_sizes)
     if files.masks is not None and files.prompts:
         raise InputError("--masks already says where the objects are; leave --points and --boxes out, or the masks.")
     prompts = read_prompts(files.prompts, photo.size_px)
     if files.masks is not None:
-        read_masks(files.masks, photo.size_px)
+        masks = read_masks(files.masks, photo.size_px)
+        if not files.clean_masks and rectification is None:  # else the objects may still change
+            refuse_unusable_sizes(masks, sizes)
         voter = object_voter(settings) if files.clean_masks else None
         segmenter = GivenMasks(files.masks, clean=files.clean_masks, voter=voter, rectification=rectification)
     if files.depth is not None:
@@ -94,7 +97,7 @@ def read_given(files: GivenFiles, photo: Photo, settings: Settings) -> Given:
         pose_known=pose_known,
         horizontal_fov_deg=files.fov_deg,
         camera_height_m=files.camera_height_m,
-        sizes=tuple(parse_known_size(text) for text in files.known_sizes),
+        sizes=sizes,
     )
     return Given(
         photo=to_work_on,

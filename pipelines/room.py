@@ -109,7 +109,7 @@ def plan_room(
         "completer": models.completer.name if models.completer else "none",
         "generator": models.generator.name,
         "stages": {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in keys},
-        "notes": list(photo.notes),
+        "notes": [*photo.notes, *given.notes],
     }
 
 

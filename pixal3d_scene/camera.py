@@ -47,7 +47,10 @@ class Camera:
     def from_fov(*, horizontal_fov_deg: float, size_px: tuple[int, int]) -> Camera:
         """Square pixels, principal point in the middle, level, at the world's origin."""
         if not 0 < horizontal_fov_deg < 170:
-            raise InputError(f"A horizontal field of view of {horizontal_fov_deg:g} degrees is outside 0 to 170.")
+            raise InputError(
+                f"A horizontal field of view of {horizontal_fov_deg:g} degrees is outside 0 to 170; a phone's is "
+                "about 65."
+            )
         focal_px = size_px[0] / 2 / math.tan(math.radians(horizontal_fov_deg) / 2)
         return Camera.from_focal(focal_px=focal_px, size_px=size_px)
 

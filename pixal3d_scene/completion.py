@@ -127,7 +127,7 @@ def _judged(
         whole = rgba[..., 3] >= 128
         if invented.sum() >= _SMALLEST_PART * (whole & ~invented).sum():
             share = invented.sum() / whole.sum()
-            note = f"{share:.0%} of what the generator saw of it is painted by {completer_name}; hidden by {in_front}."
+            note = f"{share:.0%} of it was hidden by {in_front}, and is painted by {completer_name}."
         else:
             rgba = invented = None
             note = f"{completer_name} found nothing of it behind {in_front}."

@@ -125,11 +125,14 @@ def read_file(path: Path, *, name: str) -> bytes:
             raise InputError(f"{name} is a folder; give a file.")
         if not stat.S_ISREG(kind):
             raise InputError(f"{name} is a pipe or a device; give a file.")
-        return path.read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"{name} does not exist; check the name.") from error
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror}); check its name and permissions.") from error
+    if not data:
+        raise InputError(f"{name} is an empty file; export or copy it again.")
+    return data
 
 
 def open_image(data: bytes, path: Path, *, max_megapixels: float) -> Image.Image:

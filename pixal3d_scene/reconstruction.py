@@ -17,7 +17,7 @@ from .completion import paint_hidden_parts, with_painted_parts
 from .crop import CropVolume, plan_crops
 from .depth import Depth
 from .errors import BackendMissing, StageFailed
-from .frontend.known_size import at_known_sizes
+from .frontend.known_size import at_known_sizes, refuse_unusable_sizes
 from .frontend.protocols import KnownView
 from .generator.box import box_asset
 from .generator.protocol import object_seed
@@ -127,9 +127,11 @@ def look(photo: Photo, models: Models, known: KnownView, progress: Progress, sto
     """Masks and depth; the one that can help the other comes first."""
 
     def segment(depth: Depth | None) -> Instances:
-        return _tell(
+        instances = _tell(
             progress, "segment", lambda: store.keep("segment", lambda: models.segmenter.segment(photo, known, depth))
         )
+        refuse_unusable_sizes(instances, known.sizes)  # before time is spent on depth, where that comes later
+        return instances
 
     def estimate(instances: Instances | None) -> Depth:
         return _tell(

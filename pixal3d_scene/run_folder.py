@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -42,6 +43,8 @@ MANIFEST = "manifest.json"
 # Files whose names other programs use too: where no run wrote them, they are the user's own.
 _PRODUCTS = ("scene.glb", "scene.json", "instances.png", "depth.png", "report.html", "report.json")
 _TEMPORARY_SUFFIX = ".partial"
+# What an interrupted `--only` had finished, in a folder named by its key; the scene does not have it yet.
+_ONLY = "stages/only"
 _CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "segment": (pack_instances, unpack_instances),
     "depth": (pack_depth, unpack_depth),
@@ -121,8 +124,8 @@ class RunFolder:
 
     def _remove_left_overs(self) -> None:
         """What a killed run left of files that it had not finished."""
-        for folder in (".", "objects", "crops", "stages", "stages/objects"):
-            for file in (self.path / folder).glob(f".*{_TEMPORARY_SUFFIX}"):
+        for folder in (".", "objects", "crops", "stages", "stages/objects", f"{_ONLY}/*"):
+            for file in self.path.glob(f"{folder}/.*{_TEMPORARY_SUFFIX}"):
                 with suppress(OSError):
                     file.unlink()
 
@@ -254,8 +257,8 @@ class RunFolderStore:
     def keep_assets(
         self, volumes: tuple[CropVolume, ...], make: Callable[[tuple[CropVolume, ...]], Iterable[ObjectAsset]]
     ) -> list[ObjectAsset]:
-        """See `reconstruction.Store`. An object is kept as soon as it is made; objects of `only` together, at the end:
-        what they join may be of other settings, so that there is no key under which some of them could be kept.
+        """See `reconstruction.Store`. An object is kept as soon as it is made; objects of `only` in a folder of their
+        own until all are there, since what they join may be of other settings: till then the scene stays as it is.
         """
         if unknown := self.only - {v.name for v in volumes}:
             names = ", ".join(v.name for v in volumes)
@@ -263,21 +266,25 @@ class RunFolderStore:
         files = {v.name: f"stages/objects/{v.name}.npz" for v in volumes}
         key, kept = self.keys["generate"], self._kept_assets(files)
         missing = tuple(v for v in volumes if v.name not in kept)
-        if not missing and self.folder.has("generate", key):
+        if not missing and not self.only and self.folder.has("generate", key):
             return [kept[v.name] for v in volumes]
         started, earlier_s = time.perf_counter(), self.folder.seconds_begun("generate", key)
         if not self.only:  # before the first file is replaced
             self.folder.begin("generate", key, [files[name] for name in kept], seconds=earlier_s)
         for volume, asset in zip(missing, make(missing) if missing else (), strict=True):
             kept[volume.name] = asset
+            self.folder.write({self._file_of_only(volume.name) if self.only else files[volume.name]: pack_asset(asset)})
             if not self.only:
-                self.folder.write({files[volume.name]: pack_asset(asset)})
                 seconds = earlier_s + time.perf_counter() - started
                 self.folder.begin("generate", key, [files[name] for name in kept], seconds=seconds)
         if self.only:
-            self.folder.write({files[v.name]: pack_asset(kept[v.name]) for v in missing})
+            self.folder.write({files[name]: pack_asset(kept[name]) for name in sorted(self.only)})
         self._finish("generate", files.values(), started, earlier_s=earlier_s)
+        shutil.rmtree(self.folder.path / _ONLY, ignore_errors=True)
         return [kept[v.name] for v in volumes]
+
+    def _file_of_only(self, name: str) -> str:
+        return f"{_ONLY}/{self.keys['generate']}/{name}.npz"
 
     def _kept_assets(self, files: Mapping[str, str]) -> dict[str, ObjectAsset]:
         """Assets that can be taken as they are, by name. files: of all objects, by name."""
@@ -285,6 +292,7 @@ class RunFolderStore:
         every = self.only and self.folder.finished("generate")
         usable = set(files.values()) if every else self.folder.made("generate", self.keys["generate"])
         wanted = {name: file for name, file in files.items() if file in usable and name not in self.only}
+        wanted |= {name: self._file_of_only(name) for name in self.only}
         loaded = {name: self._load(file, unpack_asset) for name, file in wanted.items()}
         return {name: asset for name, asset in loaded.items() if asset is not None}
 

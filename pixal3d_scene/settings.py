@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .errors import InputError
 
@@ -153,19 +153,6 @@ class GenerateSettings(_Tree):
     texture_px: int = Field(512, ge=64, description="Side of an object's texture.")
     object_networks: ObjectNetworksSettings = ObjectNetworksSettings()
     pixal3d: Pixal3DSettings = Pixal3DSettings()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _former_name(cls, tree: Any) -> Any:
-        """The generator `object_networks` was called `embedded`, as the preset is."""
-        if not isinstance(tree, Mapping):
-            return tree
-        if "embedded" in tree and "object_networks" in tree:
-            raise ValueError("'embedded' is the former name of 'object_networks'; give one of them")
-        renamed = {"object_networks" if key == "embedded" else key: value for key, value in tree.items()}
-        if renamed.get("generator") == "embedded":
-            renamed["generator"] = "object_networks"
-        return renamed
 
 
 class LayoutSettings(_Tree):

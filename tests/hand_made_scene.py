@@ -15,7 +15,7 @@ from pixal3d_scene.frames import Similarity, world_from_level_camera
 from pixal3d_scene.instances import Instance
 from pixal3d_scene.photo import Photo
 from pixal3d_scene.room import Room, RoomPlane
-from pixal3d_scene.scene_graph import Placement, Relation, SceneGraph, SceneObject
+from pixal3d_scene.scene_graph import Contact, Placement, Relation, SceneGraph, SceneObject
 
 SIZE_PX = (320, 240)
 
@@ -90,6 +90,11 @@ def hand_made_object(
         relation=relation,
         residual_m=0.02,
         inlier_ratio=0.8,
+        contacts=(
+            Contact(
+                other=parent, relation=relation, confidence=1.0, gap_m=0.0, middle_world=T_world_from_node.translation
+            ),
+        ),
     )
     return SceneObject(
         instance=instance,

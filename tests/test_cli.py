@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shlex
 import shutil
 import signal
@@ -21,6 +23,7 @@ from room_on_disk import RoomOnDisk, write_room_on_disk
 from typer.testing import CliRunner
 
 from cli import app
+from pixal3d_scene import __version__
 from pixal3d_scene.run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -240,6 +243,13 @@ def test_doctor_says_what_is_there() -> None:
     assert result.exit_code == 0, result.output
     checks = {c["name"]: c["state"] for c in json.loads(result.stdout)}
     assert checks["numpy"] == checks["embreex"] == "ok"
+
+
+def test_version_is_light() -> None:
+    arguments = [sys.executable, "-X", "importtime", str(ROOT / "cli.py"), "--version"]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"pixal3d-scene {__version__} (Python {platform.python_version()})\n")
+    assert not re.search(r"\b(torch|trimesh|numpy|PIL)\b", done.stderr)
 
 
 def test_help_is_fast_and_light() -> None:

@@ -144,12 +144,13 @@ def _empty_folder(room: RoomOnDisk, tmp_path: Path) -> Path:
     [
         (lambda room, tmp_path: tmp_path / "missing.jpg", "does not exist"),
         (_empty_folder, "has no photos"),
+        (_written("empty.jpg", b""), "empty.jpg is an empty file; export or copy it again."),
         (_written("text.jpg", b"just text"), "not a picture"),
         (_truncated, "damaged or cut off"),
         (_tiny, "smaller than 32 px"),
         (_written("bomb.png", _png_header_only(20_000, 20_000)), "--max-megapixels"),
     ],
-    ids=["missing", "folder without photos", "renamed text", "truncated", "tiny", "bomb"],
+    ids=["missing", "folder without photos", "empty", "renamed text", "truncated", "tiny", "bomb"],
 )
 def test_refused_photos(room: RoomOnDisk, tmp_path: Path, make: Callable[..., Path], sentence: str) -> None:
     out = tmp_path / "run"
@@ -168,6 +169,10 @@ def _given(name: str) -> Callable[[RoomOnDisk, Path], list[object]]:
     def no_object(room: RoomOnDisk, tmp_path: Path) -> list[object]:
         Image.new("L", (160, 120)).save(tmp_path / "empty.png")
         return ["--masks", tmp_path / "empty.png"]
+
+    def one_value(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        Image.new("L", (160, 120), 5).save(tmp_path / "full.png")
+        return ["--masks", tmp_path / "full.png"]
 
     def depth_size(room: RoomOnDisk, tmp_path: Path) -> list[object]:
         np.save(tmp_path / "small.npy", np.ones((60, 80)))
@@ -228,6 +233,7 @@ def _given(name: str) -> Callable[[RoomOnDisk, Path], list[object]]:
     [
         ("other_size", "80 x 60"),
         ("no_object", "no object"),
+        ("one_value", "full.png has the value 5 everywhere; give 0 to floor and walls"),
         ("depth_size", "80 x 60"),
         ("depth_invalid", "no valid pixel"),
         ("camera_size", "320 x 240"),
@@ -352,3 +358,17 @@ def test_depth_beyond_16_bit_is_unknown_and_noted(room: RoomOnDisk, tmp_path: Pa
     assert result.exit_code == 0, result.output
     assert (np.array(Image.open(out / "depth.png"))[:10] == 0).all()
     assert "1600 depth values" in (out / "report.json").read_text()
+
+
+def test_each_of_several_errors_is_told_once(tmp_path: Path) -> None:
+    photos = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    for photo in photos:
+        photo.write_text("just text")
+    for more in ([], ["--dry-run"]):
+        result = run(*photos, "-o", tmp_path / "out", *more)
+        assert result.exit_code == 2, result.output
+        told = [line for line in result.stderr.splitlines() if "is not a picture" in line]
+        assert [line.partition(" is not ")[0] for line in told] == [str(photo) for photo in photos]
+        assert ("0 of 2 photos are done" in result.stderr) != bool(more)
+        assert len(result.stderr.splitlines()) == 2 + (not more)
+    assert not (tmp_path / "out").exists()

@@ -179,15 +179,30 @@ def test_an_old_key_is_given_up_before_its_files_are_replaced(
     assert results(out) == before
 
 
-def test_an_interrupted_only_changes_nothing(room: RoomOnDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tmp_path / "run"
+def test_an_interrupted_only_goes_on_and_changes_nothing_before(
+    room: RoomOnDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, whole = tmp_path / "run", tmp_path / "whole"
     assert run(room, out) == 0
+    shutil.copytree(out, whole)
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    two = [option for name in NAMES[:2] for option in ("--only", name)]
+    two = [*(option for name in NAMES[:2] for option in ("--only", name)), "--seed", "7"]
+    assert run(room, whole, *two) == 0
     with monkeypatch.context() as patch:
         Generated(patch, stop=NAMES[1])
         assert run(room, out, *two) == 130
-    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
-    generated = Generated(monkeypatch)
-    assert run(room, out, *two) == 0
-    assert generated == NAMES[:2]
+    only = out / "stages" / "only"
+    assert [p.stem for p in only.glob("*/*")] == NAMES[:1]
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file() and only not in p.parents} == before
+    with monkeypatch.context() as patch:
+        generated = Generated(patch)
+        assert run(room, Path(shutil.copytree(out, tmp_path / "seed")), *two[:-1], "8") == 0
+        assert generated == NAMES[:2]  # what was kept is of another seed
+    with monkeypatch.context() as patch:
+        generated = Generated(patch)
+        assert run(room, out, *two) == 0
+        assert generated == NAMES[1:2]
+        assert results(out) == results(whole)
+        assert not only.exists()
+        assert run(room, out, "--only", NAMES[0], "--seed", "7") == 0
+        assert generated == [*NAMES[1:2], NAMES[0]]  # once it is finished, --only means again

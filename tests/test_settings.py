@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from pixal3d_scene import settings as settings_module
 from pixal3d_scene.errors import InputError
-from pixal3d_scene.models import load_models
 from pixal3d_scene.settings import Settings, preset_names, resolve_settings
 
 
@@ -84,20 +83,6 @@ def test_the_tree_is_frozen() -> None:
 def test_unknown_keys_and_senseless_values_are_named(overrides: dict, named: str) -> None:
     with pytest.raises(InputError, match=named):
         resolve_settings(overrides=overrides)
-
-
-def test_the_former_name_of_a_generator_is_understood(tmp_path: Path) -> None:
-    table = '[generate]\ngenerator = "{0}"\n[generate.{0}]\nweights = "objects"\nsteps = 3\n'
-    names = ("embedded", "object_networks")
-    former, present = (resolve_settings(config_file=config(tmp_path, table.format(name))) for name in names)
-    assert former == present
-    assert present.generate.generator == "object_networks"
-    assert present.preset == "embedded"
-    assert load_models(resolve_settings()).generator.name == "lift"
-    with pytest.raises(InputError, match="'embedded' is the former name of 'object_networks'"):
-        resolve_settings(overrides={"generate": {name: {"steps": 3} for name in names}})
-    with pytest.raises(InputError, match=r"'generate\.embeded'"):
-        resolve_settings(overrides={"generate": {"embeded": {}}})
 
 
 def test_unknown_presets_and_qualities_name_the_choices() -> None:

@@ -67,9 +67,9 @@ class TrainedView:
         error_px = self.placement_error_px(points_obj)
         crop_deg, generated_deg = math.degrees(self.crop_fov_rad), math.degrees(self.fov_rad)
         return (
-            f"the crop's field of view, {crop_deg:.1f} deg, is outside the {TRAINED_FOV_DEG[0]:g} to "
-            f"{TRAINED_FOV_DEG[1]:g} deg of the generator's training: generated with {generated_deg:.0f} deg, which "
-            f"misplaces points by up to {error_px:.1f} px ({error_px / self.size_px:.1%} of the crop)"
+            f"Its crop's field of view, {crop_deg:.1f} degrees, is outside the {TRAINED_FOV_DEG[0]:g} to "
+            f"{TRAINED_FOV_DEG[1]:g} degrees that the generator was trained with: made with {generated_deg:.0f} "
+            f"degrees, which misplaces points by up to {error_px:.1f} px ({error_px / self.size_px:.1%} of the crop)."
         )
 
 

@@ -17,6 +17,8 @@ from .given_picture import check_size, read_bytes
 from .rectify import Rectification
 
 _KEYS = ("width", "height", "K", "T_world_from_cam", "distortion")
+_NARROWEST_DEG, _WIDEST_DEG = 2.0, 170.0  # horizontally; beyond, mistaken units are likelier than such a lens
+_LARGEST_STRETCH = 1.25
 _RIGID_TOLERANCE = 1e-3  # files carry about six digits
 
 
@@ -39,7 +41,7 @@ def read_camera(path: Path, size_px: tuple[int, int]) -> GivenCamera:
     K: 3x3, pixels, pixel centres at +0.5. T_world_from_cam: 4x4, rigid, metres; cam has x right, y down, z
     forward, world has y up and the floor at y = 0. distortion: see `Distortion.from_facts`; K is then that of the
     distorted photo. size_px: (width, height) of the oriented photo.
-    Raises InputError for a missing or damaged file, another size, a focal length that is zero or not finite, a
+    Raises InputError for a missing or damaged file, another size, a focal length that no room is photographed with, a
     matrix that is not rigid, or a camera upside down or below the floor.
     """
     content = _load(path)
@@ -49,6 +51,7 @@ def read_camera(path: Path, size_px: tuple[int, int]) -> GivenCamera:
     rectification = None
     try:
         camera = Camera(K=K, size_px=size_px)
+        _refuse_odd_view(camera)
         if content.get("distortion") is not None:
             rectification = Rectification.of(camera, Distortion.from_facts(content["distortion"]))
             camera = rectification.pinhole
@@ -59,11 +62,25 @@ def read_camera(path: Path, size_px: tuple[int, int]) -> GivenCamera:
         notes.append(f"{path.name} has {', '.join(unread)}, which is not read; {', '.join(_KEYS)} are.")
     if not (0 < K[0, 2] < size_px[0] and 0 < K[1, 2] < size_px[1]):
         notes.append(f"The principal point in {path.name} lies outside the photo.")
+    if not 1 / _LARGEST_STRETCH < K[0, 0] / K[1, 1] < _LARGEST_STRETCH:
+        notes.append(
+            f"The focal lengths in {path.name} differ ({K[0, 0]:.4g} and {K[1, 1]:.4g} px): only a photo that was "
+            "stretched has such; check K."
+        )
     if content.get("T_world_from_cam") is None:
         notes.append(f"{path.name} has no T_world_from_cam; the camera's pose is estimated.")
         return GivenCamera(camera=camera, pose_known=False, rectification=rectification, notes=tuple(notes))
     pose = _rigid(_matrix(content, "T_world_from_cam", (4, 4), path), path)
     return GivenCamera(camera=camera.at(pose), pose_known=True, rectification=rectification, notes=tuple(notes))
+
+
+def _refuse_odd_view(camera: Camera) -> None:
+    fov_deg = camera.horizontal_fov_deg
+    if not _NARROWEST_DEG < fov_deg < _WIDEST_DEG:
+        raise InputError(
+            f"a focal length of {camera.K[0, 0]:.4g} px is a field of view of {fov_deg:.2g} degrees, which no photo of "
+            "a room has; K is in pixels of this photo, not in millimetres."
+        )
 
 
 def _load(path: Path) -> dict[str, Any]:

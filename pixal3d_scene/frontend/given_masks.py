@@ -41,7 +41,10 @@ def read_masks(path: Path, size_px: tuple[int, int]) -> Instances:
         raise InputError(f"The mask {path} is damaged or cut off ({error}); export or copy it again.") from error
     if frames > 1:
         notes.append(f"{path.name} has {frames} frames; the first one is used.")
-    return instances_from_label_map(_checked(values, path), source="given", notes=tuple(notes))
+    label_map = _checked(values, path)
+    if label_map.all():
+        notes.append(f"{path.name} has no pixel of value 0, so that floor and walls, too, count as objects.")
+    return instances_from_label_map(label_map, source="given", notes=tuple(notes))
 
 
 def instances_from_label_map(
@@ -114,6 +117,11 @@ def _checked(values: np.ndarray, path: Path) -> UInt16[np.ndarray, "H W"]:
     objects = len(np.unique(label_map[label_map > 0]))
     if objects == 0:
         raise InputError(f"The mask {path} has no object: every pixel is 0; give each object a value of its own.")
+    if objects == 1 and label_map.all():
+        raise InputError(
+            f"The mask {path} has the value {label_map[0, 0]} everywhere; give 0 to floor and walls, and each object a "
+            "value of its own."
+        )
     if objects > MOST_OBJECTS:
         raise InputError(
             f"The mask {path} has {objects} different values, which is a photo or a depth map rather than a "

@@ -42,24 +42,36 @@ def parse_known_size(text: str) -> KnownSize:
     return KnownSize(name=match[1], height_m=height_m)
 
 
+def refuse_unusable_sizes(instances: Instances, sizes: Sequence[KnownSize]) -> None:
+    """Raises InputError for what masks alone can tell, before any depth: a name that is not there, an object that the
+    photo's edge cuts off above or below."""
+    values = {item.name: item.mask_value for item in instances.items}
+    unknown = sorted({s.name for s in sizes} - values.keys())
+    if unknown:
+        raise InputError(
+            f"--known-size names {', '.join(unknown)}, but the objects are: {', '.join(values)}; take one of these."
+        )
+    for size in sizes:
+        rows = np.flatnonzero(instances.mask(values[size.name]).any(axis=1))
+        if rows[0] == 0 or rows[-1] == instances.label_map.shape[0] - 1:
+            raise InputError(
+                f"--known-size: the photo's edge cuts {size.name} off, so its height cannot be measured; choose an "
+                "object that is seen whole, or give --camera-height."
+            )
+
+
 def at_known_sizes(
     depth: Depth, instances: Instances, sizes: Sequence[KnownSize], *, stated_camera_height_m: float | None = None
 ) -> Depth:
     """Depth and camera scaled so that the named objects have their known heights; unchanged without any.
 
     Of several sizes the median factor is taken. A known size wins over a stated camera height: it was measured on
-    what is in the photo. Raises InputError for a name that is not there, and for an object whose height the photo
-    does not show.
+    what is in the photo. Raises InputError as `refuse_unusable_sizes` does, and where depth shows no height.
     """
     if not sizes:
         return depth
+    refuse_unusable_sizes(instances, sizes)
     values = {item.name: item.mask_value for item in instances.items}
-    unknown = sorted({s.name for s in sizes} - values.keys())
-    if unknown:
-        raise InputError(
-            f"--known-size names {', '.join(unknown)}, but the objects are: {', '.join(values)}; `pixal3d-scene "
-            "inspect RUN` lists them with their sizes."
-        )
     measured_m = [measure_height(depth, instances, values[s.name], name=s.name) for s in sizes]
     factors = [s.height_m / m for s, m in zip(sizes, measured_m, strict=True)]
     factor = math.exp(float(np.median(np.log(factors))))
@@ -89,15 +101,9 @@ def at_known_sizes(
 def measure_height(depth: Depth, instances: Instances, mask_value: int, *, name: str) -> float:
     """Vertical extent of an object's visible points in world; from the floor where it stands on it.
 
-    Raises InputError where the photo's edge cuts it off above or below, or it has hardly any depth.
+    Raises InputError where it has hardly any depth. The photo's edge must not cut it off above or below.
     """
     mask = instances.mask(mask_value)
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows[0] == 0 or rows[-1] == mask.shape[0] - 1:
-        raise InputError(
-            f"--known-size: the photo's edge cuts {name} off, so its height cannot be measured; choose an object that "
-            "is seen whole, or give --camera-height."
-        )
     usable = mask & depth.valid
     if usable.sum() < _FEWEST_PX:
         raise InputError(

@@ -204,7 +204,10 @@ class OwnSegmenter:
             if self._otherwise is None:
                 raise StageFailed("segment", "no object was found in the photo; give the objects with --masks")
             found = self._otherwise.segment(photo, known, depth)
-            note = f"The front-end network finds no object in this photo; those of {self._otherwise.name} stand in."
+            note = (
+                "The front-end network finds no object in this photo; they were looked for by "
+                f"{self._otherwise.name} instead."
+            )
             return replace(found, notes=(*found.notes, note))
         return clean_masks(
             proposals,

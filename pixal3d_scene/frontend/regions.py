@@ -61,8 +61,8 @@ class RegionsSegmenter:
             wins = soft > strongest
             label_map[wins], strongest[wins] = value, soft[wins]
         note = (
-            "Objects were found by colour and texture only, a stop-gap: their borders and number are rough; "
-            "--masks gives better ones."
+            "Objects were found by colour and texture only, as a stop-gap: expect wrong borders and missing "
+            "objects; --masks gives better ones."
         )
         found = instances_from_label_map(label_map, source=self.name, notes=(note,))
         return Instances(label_map=label_map, items=found.items, source=self.name, rejected=rejected, notes=found.notes)

@@ -104,7 +104,8 @@ def _describe(box: RoomBox, view: View) -> str:
     blind = "" if floor_in_sight else " The photo looks up and shows no floor: all sizes hang on the ceiling's height."
     sure = "" if view.turn.yaw_support > _SMALLEST_YAW_SUPPORT else " and their direction is a guess"
     return (
-        f"Depth is a stop-gap from room geometry: walls {box.ahead_m:.1f} m ahead, {box.left_m:.1f} m left and "
+        f"Depth is a rough guess from the room's shape (--depth gives a better one): walls "
+        f"{box.ahead_m:.1f} m ahead, {box.left_m:.1f} m left and "
         f"{box.right_m:.1f} m right of the camera and {ceiling} fit the photo's colours best"
         f"{sure}; objects stand where their masks meet the floor, and their relief is a guess.{blind}"
     )
@@ -155,12 +156,15 @@ def place_objects(
         z_m[mask] = np.minimum(relief_m, z_m[mask])  # nothing is behind the floor, a wall or the ceiling
     notes = [f"{names[v]} is taken to rest on {names[f.carrier]}." for v, f in sorted(feet.items()) if f.carrier]
     for found, text in (
-        (hanging, "end above the floor and are taken to hang on the wall"),
-        (hidden, "show no foot and are put between what hides it and the wall"),
-        (cut, "reach out of the photo at the bottom; their distance is that of the floor there"),
+        (hanging, "Their masks end above the floor, so these are taken to hang on the wall"),
+        (hidden, "Put between the wall and what hides where they stand (their distance is a guess)"),
+        (
+            cut,
+            "These reach out of the photo at the bottom, and are put where the floor meets its border",
+        ),
     ):
         if found:
-            notes.append(f"Some objects {text}: {', '.join(sorted(found))}.")
+            notes.append(f"{text}: {', '.join(sorted(found))}.")
     return notes
 
 

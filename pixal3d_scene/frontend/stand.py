@@ -51,7 +51,10 @@ def without_flying_pixels(depth: Depth) -> Depth:
     notes = depth.notes
     if count > _HARDLY_FLYING * flying.size:
         share = 100 * count / flying.size
-        notes = (*notes, f"{count} depth values ({share:.1f} %) hang between two surfaces at an edge; ignored.")
+        notes = (
+            *notes,
+            f"{count} depth values ({share:.1f} %) lie between a near and a far surface, as blurred edges do; ignored.",
+        )
     return replace(depth, valid=depth.valid & ~flying, notes=notes)
 
 
@@ -125,10 +128,12 @@ def towards_usual_height(depth: Depth, *, usual_m: float, weight: float) -> Dept
     For an estimate whose scale is about as uncertain as how high people hold cameras. weight: of the usual height.
     """
     own_m = float(depth.camera.centre_world[1])
+    if math.isclose(own_m, usual_m):  # it was the usual one that stood in, which has been told
+        return depth
     factor = (usual_m / own_m) ** weight
     note = (
-        f"The camera's height is taken between {own_m:.2f} m, as just said, and the usual {usual_m:g} m: "
-        f"{own_m * factor:.2f} m sets the size of everything; --camera-height settles it."
+        f"The camera is taken to be {own_m * factor:.2f} m above the floor, between the {own_m:.2f} m of the depth "
+        f"and the usual {usual_m:g} m. All sizes hang on it; --camera-height or --known-size settles them."
     )
     return replace(scaled(depth, factor), notes=(*depth.notes, note))
 
@@ -150,7 +155,7 @@ def _at_known_pose(view: View, depth: Depth, found_m: float | None, *, rescale: 
     if rescale:
         note = (
             f"The depth is scaled by {stated_m / found_m:.3f}, so that its floor ({found_m:.2f} m below the camera) is "
-            f"where the known pose has it ({stated_m:.2f} m)."
+            f"where the camera file has it ({stated_m:.2f} m)."
         )
         return replace(posed, z_m=(depth.z_m * (stated_m / found_m)).astype(np.float32)), [note]
     if abs(math.log(found_m / stated_m)) > math.log(1 + _HEIGHT_TOLERANCE):
@@ -175,18 +180,18 @@ def _at_stance(
         if stated_m is not None:
             height_m, how = stated_m, "as stated"
         elif lowest_m > assumed.camera_height_m:
-            height_m, how = lowest_m, "that above the lowest thing seen; --camera-height sets it"
+            height_m, how = lowest_m, "that above the lowest point seen; --camera-height sets it"
         else:
             height_m, how = assumed.camera_height_m, "assumed; --camera-height sets it"
         notes.append(
-            f"No floor was found in the depth: the camera's height ({height_m:.2f} m) is {how}, and where the floor is "
-            "hangs on it alone."
+            f"No floor was found in the depth: the camera's height ({height_m:.2f} m) is {how}, and the floor lies "
+            "where that puts it."
         )
         return replace(depth, camera=view.camera.at(stance.pose(height_m))), notes
     sigma_cm = max(100 * (stance.height_sigma_m or 0.0), 1.0)
     notes.append(
-        f"The floor in the depth is {found_m:.2f} m below the camera (uncertain by {sigma_cm:.0f} cm); "
-        f"{100 * stance.floor_share:.0f} % of the room seen lie on it."
+        f"By its depth the floor is {found_m:.2f} m below the camera (uncertain by {sigma_cm:.0f} cm); it is "
+        f"{100 * stance.floor_share:.0f} % of what is seen of the room."
     )
     posed = replace(depth, camera=view.camera.at(stance.pose(found_m)))
     if stated_m is None:
@@ -205,12 +210,15 @@ def _gravity_note(stance: Stance) -> str:
     sigma_deg = max(math.degrees(stance.sigma_rad), 0.1)
     if stance.sigma_rad > _GUESSED_RAD:
         return (
-            f"Nothing in the photo tells where gravity is (uncertain by {sigma_deg:.0f} degrees): the camera's pose is "
-            "a guess, and --camera sets it."
+            f"Nothing in the photo tells which way is down (uncertain by {sigma_deg:.0f} degrees): the scene may be "
+            "tilted; --camera sets the camera's pose."
         )
-    return f"Gravity is taken from {_and(stance.told_by)} (uncertain by {sigma_deg:.1f} degrees)."
+    return f"Which way is down is taken from {_and(stance.told_by)} (uncertain by {sigma_deg:.1f} degrees)."
 
 
 def _and(kinds: tuple[str, ...]) -> str:
-    words = [{"lines": "the photo's straight lines"}.get(kind, f"the {kind}") for kind in kinds]
+    words = [
+        {"lines": "the photo's straight lines", "network": "the front-end network"}.get(kind, f"the {kind}")
+        for kind in kinds
+    ]
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "nothing"

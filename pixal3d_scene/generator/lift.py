@@ -123,12 +123,12 @@ def lifted_solid(volume: CropVolume, sight: Sight, *, voxels: int, believed: Bel
     solid = complete_solid(view, grid, sight.foot, believed, goes_on=goes_on)
     notes = _notes(volume, sight)
     if goes_on or (believed is not None and sight.cut.border_share >= LEAST_CUT):
-        notes += ("The photo's border cuts it off; how far it goes on is a network's guess.",)
+        notes += ("The photo's border cuts it off; what lies beyond is a network's guess.",)
     if sight.foot.hidden:
-        how = "it was continued down to the floor" if believed is None else "it is a network's guess"
-        notes += (f"The foot is hidden; {how}.",)
+        how = "it was continued down to the floor" if believed is None else "that part is a network's guess"
+        notes += (f"Something hides its lower end; {how}.",)
     if believed is None and not solid.copies:
-        notes += ("The object looks asymmetric; its hidden side is as deep as its visible parts are wide.",)
+        notes += ("It looks asymmetric; its hidden side is guessed to be as deep as its visible parts are wide.",)
     rise_m = float(np.quantile(sight.points_world[:, 1], 0.9)) - sight.foot.bottom_m
     return Lifted(seen=sight.seen, view=view, solid=solid, rise_m=rise_m, notes=notes)
 
@@ -152,7 +152,7 @@ def lift(
         mesh_world = lifted.surface_world(max_faces)
         textured_world, material = paint(mesh_world, volume, lifted.view, lifted.solid, texture_px=texture_px)
     else:
-        notes = ("It has no thickness above what it lies on; it became a thin slab.",)
+        notes = ("It is too flat to have a measurable thickness; it became a thin slab.",)
         textured_world, material = lift_sheet(volume, lifted.seen, max_faces=max_faces, texture_px=texture_px)
     if not (np.isfinite(textured_world.vertices).all() and np.isfinite(np.asarray(textured_world.uv)).all()):
         raise StageFailed("generate", "its depth is too small or too large to compute with", object_name=volume.name)
@@ -185,5 +185,5 @@ def _notes(volume: CropVolume, sight: Sight) -> tuple[str, ...]:
     notes = []
     share = float(sight.seen.sum()) / max(int(volume.mask.sum()), 1)
     if share < 0.9:
-        notes.append(f"Only {share:.0%} of the mask has a usable depth.")
+        notes.append(f"Only {share:.0%} of its mask has a usable depth; the rest of its surface is filled in.")
     return tuple(notes)

@@ -51,7 +51,7 @@ class Duplicates:
     def note(self) -> str:
         """For a person, where every object keeps its own mesh."""
         names = sorted((self.model, *self.others))
-        return f"{_listed(names)} look like one model; --share-duplicates makes them one mesh (that of {self.model})."
+        return f"{_listed(names)} look like one model; --share-duplicates gives all of them the mesh of {self.model}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,9 +205,12 @@ def _fit(model: _Candidate, other: _Candidate, noise: DepthNoise) -> tuple[Regis
     most = max(_MOST_DEPTH_SHARE, 2 * own.depth_share)
     whose = f"the mesh of {model.volume.name}"
     if fit.silhouette_iou < least:
-        return fit, f"{whose} would cover its mask by {fit.silhouette_iou:.2f} (at least {least:.2f})"
+        return (
+            fit,
+            f"{whose} has an outline that overlaps its mask by {fit.silhouette_iou:.0%} only ({least:.0%} is needed)",
+        )
     if fit.depth_share is not None and fit.depth_share > most:
-        return fit, f"{whose} misses its depth by {fit.depth_share:.1%} of its size (at most {most:.1%})"
+        return fit, f"{whose} would lie {fit.depth_share:.1%} of its size beside its depth (at most {most:.1%})"
     return fit, None
 
 

@@ -67,7 +67,7 @@ def fit_room(depth: Depth, instances: Instances) -> Room:
         if walls:
             notes.append(f"The ceiling is not in the picture; walls are drawn {height_m:.2f} m high.")
     if not walls:
-        notes.append("No wall was found in the picture.")
+        notes.append("No wall was found in the picture: the scene has none.")
     planes = [_floor(points_world, walls, depth)]
     planes += [_wall_plane(w, i + 1, height_m) for i, w in enumerate(walls)]
     if ceiling_m is not None:

@@ -163,22 +163,27 @@ def _warnings(body: Body, support: Support, moved_m: float, left_m: float, gave_
     if body.fit is None:
         warnings.append("No usable depth on this object: its distance is a guess.")
     elif body.fit.inlier_ratio < _FEWEST_AGREE:
-        warnings.append(f"Only {body.fit.inlier_ratio:.0%} of its pixels agree on its distance.")
+        warnings.append(
+            f"Only {body.fit.inlier_ratio:.0%} of its pixels have a depth that fits this distance: it may stand "
+            "elsewhere."
+        )
     if moved_m > _WORTH_A_REMARK_M:
-        warnings.append(f"Moved {moved_m:.2f} m ({moved_m / body.sigma_m:.1f} sigma) to meet what it touches.")
-    cost = {id(g): f" (cost {g.cost:.0f})" for g in gave_way}
+        warnings.append(
+            f"Moved {moved_m:.2f} m from where its depth has it ({moved_m / body.sigma_m:.1f} times the uncertainty), "
+            "so that it meets what it touches."
+        )
     if abs(left_m) > _TOUCHES_M:
-        said = next((cost[id(g)] for g in gave_way if g.touch.keeps == "contact"), "")
+        where = f"the {support.parent}" if support.parent in ("floor", "ceiling") else support.parent
+        given_up = any(g.touch.keeps == "contact" for g in gave_way)
+        why = "its depth or its neighbours contradict a closed gap" if given_up else "too much to close by itself"
         what = {"on": "Its foot is", "hangs": "Its top is", "against": "Its back is"}[support.relation]
         sides = {"on": ("above", "below"), "hangs": ("below", "above"), "against": ("before", "behind")}[
             support.relation
         ]
         side = sides[0] if left_m > 0 else sides[1]
-        warnings.append(f"{what} {abs(left_m):.2f} m {side} the {support.parent}; it was left there{said}.")
+        warnings.append(f"{what} {abs(left_m):.2f} m {side} {where}: {why}. Move it by hand.")
     if support.bare:
-        warnings.append(
-            f"The mesh of {support.parent} has nothing under it: that it stands there is what the photo shows."
-        )
+        warnings.append(f"The photo shows it on {support.parent}, whose mesh has no surface there: nothing carries it.")
     return warnings + _still_inside(gave_way)
 
 
@@ -189,9 +194,9 @@ def _still_inside(gave_way: Sequence[GaveWay]) -> list[str]:
         if g.touch.keeps == "apart":
             places.setdefault(g.touch.other or g.touch.what, []).append(g)
     return [
-        f"Still {max(abs(g.left_m) for g in found):.3f} m inside {other}"
-        f"{f', at {len(found)} places' if len(found) > 1 else ''}; neither may move further "
-        f"(cost {sum(g.cost for g in found):.0f})."
+        f"It reaches {100 * max(abs(g.left_m) for g in found):.1f} cm into {other}"
+        f"{f' (at {len(found)} places)' if len(found) > 1 else ''}: apart, they would contradict the photo. Move one "
+        "by hand if it shows."
         for other, found in places.items()
     ]
 

@@ -9,6 +9,13 @@ from typing import Any
 from .report_pictures import ReportPictures
 
 _NO_VALUE = "–"
+_HEADINGS = {
+    "photo": "The photo",
+    "segment": "Finding the objects",
+    "depth": "Depth and camera",
+    "room": "Floor, walls and ceiling",
+    "run": "The scene as a whole",
+}
 
 
 def page_html(facts: Mapping[str, Any], pictures: ReportPictures) -> str:
@@ -27,13 +34,17 @@ def page_html(facts: Mapping[str, Any], pictures: ReportPictures) -> str:
         "measured": _measured,
         "size": _size,
         "percent": _percent,
+        "centimetres": _centimetres,
+        "heading": lambda stage: _HEADINGS.get(stage, stage),
         "megabytes": _megabytes,
+        "stands": _stands,
     }
     longest_s = max((stage["seconds"] for stage in facts["stages"]), default=0.0)
     return environment.get_template("report.html.j2").render(
         facts=facts,
         pictures=pictures,
         total_s=sum(stage["seconds"] for stage in facts["stages"]),
+        with_warnings=sum(bool(item["warnings"]) for item in facts["objects"]),
         longest_s=max(longest_s, 1e-9),
         settings=json.dumps(facts["settings"], indent=2, ensure_ascii=False),
     )
@@ -57,6 +68,19 @@ def _size(size_m: list[float]) -> str:
 
 def _percent(share: float | None) -> str:
     return _NO_VALUE if share is None else f"{100 * share:.0f} %"
+
+
+def _centimetres(value_m: float | None) -> str:
+    return _NO_VALUE if value_m is None else _number(100 * value_m, 1, " cm")
+
+
+def _stands(item: Mapping[str, Any]) -> str:
+    """What carries an object; its contacts have the parent first, unless it floats."""
+    if item["status"] == "failed":
+        return _NO_VALUE
+    if item["contacts"] and item["contacts"][0]["other"] == item["parent"]:
+        return f"{item['relation']} {item['parent']}"
+    return f"floats (nearest: {item['parent']})"
 
 
 def _megabytes(count_bytes: int | None) -> str:

@@ -48,7 +48,6 @@ def draw_report_pictures(
 ) -> ReportPictures:
     """All pictures of the page; the objects' own ones only for the first 32 objects, since each takes time."""
     seen_from_photo = photo_view(scene.camera, longest_side_px=_LONGEST_SIDE_PX)
-    side_px = max(seen_from_photo.size_px)
     drawn = [item for item in scene.objects if item.mesh_node is not None]
     colours = instance_colours(instances)
     notes = []
@@ -58,7 +57,7 @@ def draw_report_pictures(
         photo=data_uri(np.asarray(photo.image.resize(seen_from_photo.size_px, Image.Resampling.BOX))),
         masks=data_uri(mask_overlay(photo, instances, longest_side_px=_LONGEST_SIDE_PX)),
         from_photo=data_uri(render_scene(scene, seen_from_photo)),
-        from_side=data_uri(render_scene(scene, side_view(scene, size_px=(side_px, side_px * 3 // 4)))),
+        from_side=data_uri(render_scene(scene, side_view(scene, size_px=seen_from_photo.size_px))),
         crops={crop.name: data_uri(_crop_picture(crop)) for crop in crops},
         objects={item.name: data_uri(_object_picture(scene, item)) for item in drawn[:_MOST_DRAWN_OBJECTS]},
         colours={item.name: "#{:02x}{:02x}{:02x}".format(*colours[item.mask_value]) for item in instances.items},

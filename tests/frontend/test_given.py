@@ -68,8 +68,8 @@ def test_without_a_pose_the_floor_in_the_depth_gives_it(tmp_path: Path, scene: R
     assert depth.camera.centre_world[1] == pytest.approx(1.27, abs=0.01)
     lowest = np.percentile(depth.points_world()[..., 1], 1)
     assert abs(lowest) < 0.01
-    assert any("floor in the depth is 1.27 m" in n for n in depth.notes)
-    assert any("Gravity is taken from" in n for n in depth.notes)
+    assert any("By its depth the floor is 1.27 m below the camera" in n for n in depth.notes)
+    assert any("Which way is down is taken from" in n for n in depth.notes)
     assert not any("assumed" in n for n in depth.notes)
 
 

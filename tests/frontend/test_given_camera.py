@@ -40,6 +40,11 @@ def test_values_are_kept(tmp_path: Path) -> None:
     assert read.notes == ()
 
 
+def test_a_stretched_photo_is_told(tmp_path: Path) -> None:
+    (note,) = read_camera(write(tmp_path, K=[[600, 0, 390], [0, 1800, 310], [0, 0, 1]]), SIZE).notes
+    assert note.startswith("The focal lengths in camera.json differ (600 and 1800 px)")
+
+
 @pytest.mark.parametrize("without", [True, False])
 def test_the_pose_may_be_missing(tmp_path: Path, without: bool) -> None:
     path = write(tmp_path, T_world_from_cam=None)
@@ -70,6 +75,8 @@ def opengl() -> list[list[float]]:
         ({"height": float("inf")}, "height"),
         ({"K": [[0, 0, 390], [0, 610, 310], [0, 0, 1]]}, "focal length"),
         ({"K": [[-600, 0, 390], [0, 610, 310], [0, 0, 1]]}, "focal length"),
+        ({"K": [[4.2, 0, 390], [0, 4.2, 310], [0, 0, 1]]}, "not in millimetres"),
+        ({"K": [[6e5, 0, 390], [0, 6e5, 310], [0, 0, 1]]}, "not in millimetres"),
         ({"K": [[float("nan"), 0, 390], [0, 610, 310], [0, 0, 1]]}, "not finite"),
         ({"K": [[600, 0, 390], [0, 610, 310], [0, 0, 2]]}, "camera.json"),
         ({"K": [[600, 0, 390], [0, 610, 310]]}, "shape"),
@@ -105,7 +112,7 @@ def test_keys_that_lack_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "[" * 100_000, '{"width": ' + "9" * 5000 + "}", "\x00"])
 def test_broken_json_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "c.json").write_text(text)
-    with pytest.raises(InputError, match=r"JSON|lacks"):
+    with pytest.raises(InputError, match=r"JSON|lacks|empty file"):
         read_camera(tmp_path / "c.json", SIZE)
 
 

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from cli import app
 from pixal3d_scene.errors import InputError
-from pixal3d_scene.frontend.known_size import at_known_sizes, measure_height, parse_known_size
+from pixal3d_scene.frontend.given_masks import read_masks
+from pixal3d_scene.frontend.known_size import at_known_sizes, measure_height, parse_known_size, refuse_unusable_sizes
 from pixal3d_scene.frontend.protocols import KnownSize
 from pixal3d_scene.frontend.stand import scaled
 
@@ -105,11 +106,33 @@ def test_unknown_names_and_cut_objects_are_refused(scene: RenderedScene) -> None
         scene.instances, label_map=np.roll(label_map, -int(rows[0]), axis=0),
         items=tuple(i for i in scene.instances.items if i.mask_value == value),
     )  # fmt: skip
-    with pytest.raises(InputError, match="cuts it off"):
-        measure_height(scene.depth, cut, value, name="it")
+    (name,) = (i.name for i in cut.items)
+    with pytest.raises(InputError, match=f"cuts {name} off"):
+        refuse_unusable_sizes(cut, [KnownSize(name=name, height_m=0.8)])
     blind = replace(scene.depth, valid=scene.depth.valid & (scene.instances.label_map != value))
     with pytest.raises(InputError, match="0 pixels"):
         measure_height(blind, scene.instances, value, name="it")
+
+
+@pytest.mark.parametrize("masks", ["given", "found"])
+def test_an_unknown_name_is_refused_before_depth_is_estimated(
+    tmp_path: Path, masks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pixal3d_scene.frontend.own_network import OwnDepth, OwnSegmenter
+
+    def no_depth(*_: object) -> None:
+        raise AssertionError("depth was estimated")
+
+    room = write_room_on_disk(tmp_path)
+    monkeypatch.setattr(OwnDepth, "estimate", no_depth)
+    monkeypatch.setattr(OwnSegmenter, "segment", lambda *_: read_masks(room.masks, (160, 120)))
+    given = ["--masks", str(room.masks)] if masks == "given" else []
+    arguments = ["run", str(room.photo), "-o", str(tmp_path / "out"), *given, "--known-size", "sofa_01=0.9m"]
+    for more in ([], ["--dry-run"]) if given else ([],):
+        result = CliRunner().invoke(app, [*arguments, *more])
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
+        assert "names sofa_01, but the objects are: object_03, object_07, object_09;" in result.stderr
+    assert (tmp_path / "out").exists() == (masks == "found")  # masks that were found are kept for the next try
 
 
 def test_without_sizes_nothing_changes(scene: RenderedScene) -> None:

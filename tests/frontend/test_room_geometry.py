@@ -168,7 +168,7 @@ def test_an_object_behind_another_is_put_behind_it() -> None:
     depth = ESTIMATOR.estimate(scene.photo, scene.instances, KnownView(camera=camera))
     label_map = scene.instances.label_map
     assert np.median(depth.z_m[label_map == 2]) > np.median(depth.z_m[label_map == 1])
-    assert any("show no foot" in n and "object_02" in n for n in depth.notes)
+    assert any("what hides where they stand" in n and "object_02" in n for n in depth.notes)
 
 
 @pytest.mark.parametrize(("called", "hidden"), [("picture", False), ("", True)])

@@ -222,8 +222,8 @@ def test_a_view_that_was_not_trained_is_said(tiny_folder: Path, volumes: tuple[C
     assert isinstance(asset, ObjectAsset)
     assert asset.camera_distance_obj == pytest.approx(0.5 / math.tan(math.radians(2)))  # placed with the true camera
     [note] = [note for note in asset.notes if "field of view" in note]
-    assert "4.0 deg" in note
-    assert "generated with 10 deg" in note
+    assert "4.0 degrees" in note
+    assert "made with 10 degrees" in note
 
 
 @pytest.mark.slow

@@ -168,7 +168,7 @@ def test_what_stays_inside_another_is_said_once_with_its_deepest_place() -> None
     gave_way = [left("b", -0.01, 4.0), left("c", -0.002, 1.0), left("b", -0.03, 6.0), left(None, -0.02, 2.0)]
     gave_way.append(left("b", 0.2, 9.0, "contact"))
     assert _still_inside(gave_way) == [
-        "Still 0.030 m inside b, at 2 places; neither may move further (cost 10).",
-        "Still 0.002 m inside c; neither may move further (cost 1).",
-        "Still 0.020 m inside wall_01; neither may move further (cost 2).",
+        "It reaches 3.0 cm into b (at 2 places): apart, they would contradict the photo. Move one by hand if it shows.",
+        "It reaches 0.2 cm into c: apart, they would contradict the photo. Move one by hand if it shows.",
+        "It reaches 2.0 cm into wall_01: apart, they would contradict the photo. Move one by hand if it shows.",
     ]

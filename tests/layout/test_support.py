@@ -130,4 +130,4 @@ def test_a_carrier_whose_mesh_lacks_its_top_is_said() -> None:
     for scene, said in ((whole, 0), (hollow, 1)):
         vase = place(scene)["object_02"]
         assert (vase.parent, vase.relation) == ("object_01", "on")
-        assert sum("has nothing under it" in warning for warning in vase.warnings) == said
+        assert sum("nothing carries it" in warning for warning in vase.warnings) == said

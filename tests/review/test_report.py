@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -138,12 +139,29 @@ def test_depth_without_any_valid_pixel_has_no_figures():
     assert "–" in report_html(_result(depth=nothing))
 
 
+def test_page_tells_what_floats_from_what_stands() -> None:
+    scene = hand_made_scene()
+    table, *others = scene.objects
+    floating = replace(table, placement=replace(table.placement, contacts=()))
+    scene = SceneGraph(camera=scene.camera, objects=(floating, *others), room=scene.room)
+    assert "floats (nearest: floor)" not in report_html(_result())
+    assert report_html(_result(scene=scene)).count("floats (nearest: floor)") == 1
+
+
 def test_page_shows_what_the_facts_say():
     text = " ".join(_Page(report_html(_result())).text.split())
     for expected in (
         *("couch_table_03", "lámp", "on couch_table_03", "against wall_01", "Tilted.", "No depth inside the mask."),
         *("room_geometry", "The field of view is assumed.", "Two regions were merged.", "42 px at (1, 2): too small"),
-        *("0.20 × 0.45 × 0.15 m", "5 objects · 4 lifted · 1 failed · 5.8 s", "123 MB", "Apache-2.0", "62.0°", "75 %"),
+        *(
+            "0.20 × 0.45 × 0.15 m",
+            "5 objects · 4 lifted · 1 failed · 2 with remarks · 5.8 s",
+            "2.0 cm",
+            "123 MB",
+            "Apache-2.0",
+            "62.0°",
+            "75 %",
+        ),
     ):
         assert expected in text, expected
 
