@@ -4,9 +4,7 @@
 
 True masks and planted merges (what stands on something with it, and neighbours that touch) are asked for cuts. Two of
 three rooms have noisy depth, the third has the true one. Besides the weights it prints, for thresholds of the log-odds,
-how many merges are cut rightly and how many true masks are cut, each room judged by weights from other rooms. That is
-done for several weights of `by_depth`: the fit hears every suggested cut, of which few are by depth, while only the
-likeliest cut of a mask is judged.
+how many merges are cut rightly and how many true masks are cut, each room judged by weights from other rooms.
 """
 
 from __future__ import annotations
@@ -30,11 +28,9 @@ from pixal3d_scene.review.front_end_trials import touching_pairs
 from pixal3d_scene.review.true_masks import TrueMasks, noisy_depth, read_rendered
 
 _MOST_MERGES, _MOST_TRUE = 8, 10  # of one room
-_FOUND_IOU, _RIGHT_IOU, _WRONG_IOU, _UNCHANGED_IOU = 0.5, 0.6, 0.45, 0.95
-_WRONG_CUT_OF_MERGE = 0.1  # weight: the mask was wrong before
+_FOUND_IOU, _UNCHANGED_IOU = 0.5, 0.95
 _RIDGE = 1.0
 _FOLDS = 5
-_RAISES = (0.0, 1.0, 1.5, 2.0, 3.0)  # of the fitted weight of `by_depth`
 Mask = Bool[np.ndarray, "H W"]
 _Cut = tuple[float, bool, float]  # log-odds, of a merge, IoU
 
@@ -101,27 +97,35 @@ def _iou(a: Mask, b: Mask) -> float:
 
 
 def fit(asked: list[AskedMask]) -> Float[np.ndarray, "F+1"]:
-    """Bias and weights of a logistic with a little ridge on standardised figures; cuts nearly right are left out."""
-    rows, truth, weight = [], [], []
-    for mask in asked:
-        for seam, iou in zip(mask.seams, mask.iou, strict=True):
-            if mask.merged and _WRONG_IOU < iou < _RIGHT_IOU:
-                continue
-            right = mask.merged and iou >= _RIGHT_IOU
-            rows.append(seam)
-            truth.append(float(right))
-            weight.append(_WRONG_CUT_OF_MERGE if mask.merged and not right else 1.0)
-    x, y, w = np.array(rows), np.array(truth), np.array(weight)
+    """Bias and weights of a conditional logit (McFadden 1974): one of a mask's suggested cuts is right, or none is.
+
+    So the weights are fitted to what is decided, the likeliest cut of a mask. Merges without a right cut teach nothing.
+    A little ridge on standardised figures.
+    """
+    from scipy.optimize import minimize
+
+    teaching = [m for m in asked if len(m.seams) and (not m.merged or (m.iou > _FOUND_IOU).any())]
+    x = np.concatenate([m.seams for m in teaching])
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
     x = np.column_stack([np.ones(len(x)), (x - mean) / spread])
-    b = np.zeros(x.shape[1])
-    ridge = _RIDGE * np.diag([0.0, *np.ones(len(b) - 1)])
-    for _ in range(50):  # Newton's method; the loss is convex
-        p = 1 / (1 + np.exp(-np.clip(x @ b, -30, 30)))
-        step = np.linalg.solve((x * (w * p * (1 - p))[:, None]).T @ x + ridge, x.T @ (w * (p - y)) + ridge @ b)
-        b = b - step
-        if np.abs(step).max() < 1e-8:
-            break
+    first = np.cumsum([0, *(len(m.seams) for m in teaching[:-1])])
+    owner = np.repeat(np.arange(len(teaching)), [len(m.seams) for m in teaching])
+    right = np.concatenate([m.merged & (m.iou > _FOUND_IOU) for m in teaching]).astype(np.float64)
+    merged = np.array([m.merged for m in teaching])
+    ridge = _RIDGE * np.array([0.0, *np.ones(len(mean))])
+
+    def loss(b: Float[np.ndarray, "F+1"]) -> tuple[float, Float[np.ndarray, "F+1"]]:
+        odds = x @ b
+        largest = np.maximum(np.maximum.reduceat(odds, first), 0)  # of a mask; subtracted, so that nothing overflows
+        cut, none = np.exp(odds - largest[owner]), np.exp(-largest)
+        of_right = np.add.reduceat(cut * right, first)
+        every, true = np.add.reduceat(cut, first) + none, np.where(merged, of_right, none)
+        said = cut / every[owner]
+        wanted = right * cut / np.maximum(of_right, 1e-300)[owner]
+        total = float(np.log(every / np.maximum(true, 1e-300)).sum() + 0.5 * ridge @ b**2)
+        return total, x.T @ (said - wanted) + ridge * b
+
+    b = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B").x
     return np.array([b[0] - (b[1:] * mean / spread).sum(), *(b[1:] / spread)])
 
 
@@ -130,22 +134,18 @@ def print_table(asked: list[AskedMask]) -> None:
     merges = sum(m.merged for m in asked)
     weights = [fit([m for m in asked if m.room % _FOLDS != fold]) for fold in range(_FOLDS)]
     print(f"Merges cut rightly of {merges}, true masks cut of {len(asked) - merges}; by depth alone {_by_depth(asked)}")
-    print("| log-odds |" + "".join(f" by_depth +{more:g} |" for more in _RAISES))
-    print("|---|" + "---|" * len(_RAISES))
-    likeliest = [_likeliest(asked, weights, more) for more in _RAISES]
-    for least in np.arange(0.5, 2.51, 0.1):
-        counts = [_counts([cut for cut in cuts if cut[0] >= least]) for cuts in likeliest]
-        print(f"| {least:.2f} |" + "".join(f" {count} |" for count in counts))
+    likeliest = _likeliest(asked, weights)
+    for least in np.arange(-1.0, 3.01, 0.1):
+        print(f"| {least:.1f} | {_counts([cut for cut in likeliest if cut[0] >= least])} |")
 
 
-def _likeliest(asked: list[AskedMask], weights: list[Float[np.ndarray, "F+1"]], more: float) -> list[_Cut]:
-    """The likeliest cut of each mask with a weight of `by_depth` that is so much larger, each room by other rooms."""
+def _likeliest(asked: list[AskedMask], weights: list[Float[np.ndarray, "F+1"]]) -> list[_Cut]:
+    """The likeliest cut of each mask, each room judged by weights from other rooms."""
     cuts = []
-    raised = np.array([more * (f.name == "by_depth") for f in fields(Seam)])
     for mask in asked:
         if len(mask.seams):
             fitted = weights[mask.room % _FOLDS]
-            odds = fitted[0] + mask.seams @ (fitted[1:] + raised)
+            odds = fitted[0] + mask.seams @ fitted[1:]
             best = int(odds.argmax())
             cuts.append((float(odds[best]), mask.merged, float(mask.iou[best])))
     return cuts

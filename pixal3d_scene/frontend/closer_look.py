@@ -64,4 +64,5 @@ def vote_maps(network: OwnNetwork, picture: Photo) -> VoteMaps:
         offset=output.offset[0].float().cpu().numpy(),
         word=output.label[0].softmax(dim=0).float().cpu().numpy(),
         middle=find_middles(output).double().cpu().numpy(),
+        at_middle=output.centre[0].sigmoid().float().cpu().numpy(),
     )

@@ -20,7 +20,7 @@ HOW_CUT = {
     False: "Masks of several objects were looked for by depth alone, without the front-end network.",
     True: "Masks of several objects were looked for by depth and by the front-end network's votes.",
 }
-_SURE = 1.2  # log-odds of a cut that is made,
+_SURE = 0.4  # log-odds of a cut that is made,
 _SURE_AGAIN = 3.0  # and of one more in the same mask: most masks of several objects show two
 _SAME_IOU = 0.9  # with what depth says alike
 _OTHER_IOU = 0.3  # with a part that is cut off already

@@ -29,7 +29,7 @@ _WIDEST_GAP = 1.2  # of the smaller one's square root of area
 _SMALLEST_SHARE = 0.15  # of the larger one's area: what is smaller is a thing beside it rather than a piece of it
 _SMALL_SHARE = 1 / 3  # of the larger one's area: what is smaller
 _ON_SHARE = 0.4  # and has so much of its outline along the larger one lies on it
-_VOTED_TWO = -3.0  # log-odds of two objects, of which depth knows no step: pieces of one have less
+_VOTED_TWO = -3.75  # log-odds of two objects, of which depth knows no step: pieces of one have less
 
 
 def join_fragments(

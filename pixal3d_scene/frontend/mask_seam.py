@@ -1,7 +1,6 @@
 """Whether a part of a mask is an object of its own: what depth and a network's votes say of both sides, as one figure.
 
-Logistic; its weights come from rooms that the project renders (docs/front-end.md, `pipelines.fit_mask_seam`). That of
-`by_depth` is larger than the fitted one.
+Log-linear; the weights come from rooms that the project renders (docs/front-end.md, `pipelines.fit_mask_seam`).
 """
 
 from __future__ import annotations
@@ -23,6 +22,10 @@ _CONTINUES_SHARE = 0.012  # of the depth, as in `mask_border`
 _MOST_ON_PLANE = 800  # pixels that a plane is fitted to
 _FEWEST_ON_PLANE = 10
 _FLAT_SHARE = 0.003  # of the depth
+_MIDDLE_SHARE = 0.05  # of the box's longer side: a middle is looked for so far around the place that is pointed to,
+_MIDDLE_PX = 3  # or so far
+_GAP_M = 0.02
+_MOST_OF_SMALLER, _MOST_OF_LARGER = 300, 1500  # places in plan view that are compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,9 @@ class Seam:
     far a side's pixels point past its own middle, in square roots of its area, at most 1, the worse side's. step: log
     of the change of depth across the border, as a share, less where the surface goes on. apart: log ratio of the two
     sides' median depths, without sign. relief: log of the median distance, as a share of the depth, between the smaller
-    side and the plane nearest to it: tops and fronts of one piece of furniture are flat.
+    side and the plane nearest to it: tops and fronts of one piece of furniture are flat. middle: log of how sure the
+    network is that an object has its middle where the smaller side points. gap: log of the median distance, in m, from
+    the smaller side to the other one in plan view.
     """
 
     by_depth: float
@@ -42,10 +47,12 @@ class Seam:
     step: float
     apart: float
     relief: float
+    middle: float
+    gap: float
 
 
-_WEIGHTS = Seam(by_depth=3.84, words=7.67, strangers=-2.10, step=0.66, apart=4.66, relief=0.51)
-_BIAS = -3.81
+_WEIGHTS = Seam(by_depth=3.28, words=6.99, strangers=-1.81, step=0.91, apart=1.77, relief=0.91, middle=1.36, gap=0.59)
+_BIAS = 1.85
 
 
 def log_odds(seam: Seam) -> float:
@@ -68,27 +75,30 @@ def trace_seam(
     from scipy.ndimage import distance_transform_edt
 
     rest = surface.mask & ~part
+    smaller, larger = (part, rest) if part.sum() <= rest.sum() else (rest, part)
     sides = []
-    for one, other in ((part, rest), (rest, part)):
+    for one, other in ((smaller, larger), (larger, smaller)):
         # What lies deep in its side counts: the network's maps are blurred.
         deep_px = np.minimum(np.minimum(inner_px, distance_transform_edt(~other)), RIM_PX)
         sides.append(_Side.of(votes, one, deep_px**2))
-    smaller = part if part.sum() <= rest.sum() else rest
     return Seam(
         by_depth=float(by_depth),
         words=0.5 * float(np.abs(sides[0].word - sides[1].word).sum()),
         strangers=math.log(0.1 + min(max(side.stray for side in sides), _FARTHEST)),
         step=_step(surface, smaller),
-        apart=_apart(surface, part, rest),
+        apart=_apart(surface, smaller, larger),
         relief=_relief(surface, smaller),
+        middle=_middle(votes, sides[0].pointed_px),
+        gap=_gap(surface, smaller, larger),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """word: what its pixels are called on average. stray: see `Seam.strangers`."""
+    """word: what its pixels are called on average. pointed_px: where they point. stray: see `Seam.strangers`."""
 
     word: Float32[np.ndarray, "L"]
+    pointed_px: Float[np.ndarray, "2"]
     stray: float
 
     @classmethod
@@ -99,6 +109,7 @@ class _Side:
         middle_px = np.array([columns.mean(), rows.mean()]) + 0.5
         return cls(
             word=_mean_word(votes, votes.word_cell[side], own_weight),
+            pointed_px=pointed_px,
             stray=float(np.linalg.norm(pointed_px - middle_px) / np.sqrt(len(rows))),
         )
 
@@ -150,3 +161,25 @@ def _relief(surface: Surface, side: Bool[np.ndarray, "h w"]) -> float:
     plane = np.column_stack([np.ones(len(rows)), rows, columns])
     away = np.abs(plane @ np.linalg.lstsq(plane, per_m, rcond=None)[0] / per_m - 1)
     return math.log(_FLAT_SHARE + float(np.median(away)))
+
+
+def _middle(votes: BoxVotes, pointed_px: Float[np.ndarray, "2"]) -> float:
+    """See `Seam.middle`; what is pointed to outside the box is looked for at its border."""
+    height, width = votes.at_middle.shape
+    column, row = (int(np.clip(at, 0, side - 1)) for at, side in zip(pointed_px, (width, height), strict=True))
+    reach = max(_MIDDLE_PX, int(_MIDDLE_SHARE * max(height, width)))
+    around = votes.at_middle[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
+    return math.log(0.1 + float(around.max()))
+
+
+def _gap(surface: Surface, smaller: Bool[np.ndarray, "h w"], larger: Bool[np.ndarray, "h w"]) -> float:
+    """See `Seam.gap`; none where a side has no depth."""
+    from scipy.spatial import cKDTree
+
+    places_m = [
+        surface.plan_m[side & surface.seen][:: 1 + int((side & surface.seen).sum()) // most]
+        for side, most in ((smaller, _MOST_OF_SMALLER), (larger, _MOST_OF_LARGER))
+    ]
+    if not all(len(p) for p in places_m):
+        return math.log(_GAP_M)
+    return math.log(_GAP_M + float(np.median(cKDTree(places_m[1]).query(places_m[0])[0])))

@@ -24,15 +24,16 @@ class VoteMaps:
 
     offset: (x, y) from a pixel to the middle of its object's visible part, in longer sides of the picture. word:
     probabilities of the network's words, at a size of their own. middle: (x, y) where the network sees middles of
-    objects, as shares of the picture's width and height.
+    objects, as shares of the picture's width and height. at_middle: how sure it is that a pixel is one, 0 to 1.
     """
 
     offset: Float32[np.ndarray, "2 h w"]
     word: Float32[np.ndarray, "L h2 w2"]
     middle: Float64[np.ndarray, "k 2"]
+    at_middle: Float32[np.ndarray, "h w"]
 
     def __post_init__(self) -> None:
-        freeze(self, "offset", "word", "middle")
+        freeze(self, "offset", "word", "middle", "at_middle")
 
     def of_box(self, box: Box, shape: tuple[int, int]) -> BoxVotes:
         """The votes of a box (rows, columns) of the picture at (height, width) `shape`."""
@@ -43,6 +44,7 @@ class VoteMaps:
         return BoxVotes(
             pointed_px=np.stack([columns - start[0] + offset[0], rows - start[1] + offset[1]], axis=-1) + 0.5,
             middles_px=self.middle * np.array([width, height]) - start,
+            at_middle=bilinear(self.at_middle[None], box, shape)[0],
             word=self.word.reshape(len(self.word), -1),
             word_cell=_cells(box, shape, self.word.shape[1:]),
         )
@@ -52,12 +54,13 @@ class VoteMaps:
 class BoxVotes:
     """Votes of the h x w pixels of a box; (x, y) in pixels from the box's upper left corner, pixel centres at +0.5.
 
-    pointed_px: the middle that each pixel points to. middles_px: of all that was seen. word: by cells of the network's
-    map; word_cell has the cell of each pixel.
+    pointed_px: the middle that each pixel points to. middles_px: of all that was seen. at_middle: how sure the network
+    is that a pixel is one, 0 to 1. word: by cells of the network's map; word_cell has the cell of each pixel.
     """
 
     pointed_px: Float64[np.ndarray, "h w 2"]
     middles_px: Float64[np.ndarray, "k 2"]
+    at_middle: Float64[np.ndarray, "h w"]
     word: Float32[np.ndarray, "L m"]
     word_cell: Int64[np.ndarray, "h w"]
 

@@ -32,12 +32,14 @@ class Votes:
         small = ids[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
         rows, columns = np.mgrid[: small.shape[0], : small.shape[1]]
         offset = np.zeros((2, *small.shape), dtype=np.float32)
+        at_middle = np.zeros(small.shape, dtype=np.float32)
         for number in np.unique(small):
             there = small == number
             offset[0][there] = columns[there].mean() - columns[there]
             offset[1][there] = rows[there].mean() - rows[there]
+            at_middle[round(rows[there].mean()), round(columns[there].mean())] = 1
         word = np.stack([small == k for k in range(4)]).astype(np.float32)
-        self.maps = VoteMaps(offset=offset / max(small.shape), word=word, middle=np.zeros((0, 2)))
+        self.maps = VoteMaps(offset=offset / max(small.shape), word=word, middle=np.zeros((0, 2)), at_middle=at_middle)
         self.asked = 0
 
     def of_box(self, box: tuple[slice, slice], shape: tuple[int, int]) -> BoxVotes:
@@ -160,12 +162,19 @@ def test_a_vote_names_the_same_place_from_every_box(box: tuple[slice, slice]) ->
         offset=(place[:, None, None] - here).astype(np.float32),
         word=np.arange(60, dtype=np.float32).reshape(1, 6, 10),
         middle=np.array([[0.25, 0.5]]),
+        at_middle=(100 * rows + columns).astype(np.float32),
     )
     votes = maps.of_box(box, (24, 40))
     start = np.array([box[1].start, box[0].start])
     inner = votes.pointed_px[1:-1, 1:-1] if box[0].start == 0 else votes.pointed_px
     np.testing.assert_allclose(inner, np.broadcast_to(place * 40 - start, inner.shape), atol=1e-3)
     np.testing.assert_allclose(votes.middles_px, [[10, 12] - start])
+    # A map's pixel is two of the picture's: their mean is its own value.
+    own = votes.at_middle[box[0].start % 2 :, box[1].start % 2 :]
+    height, width = (side // 2 * 2 for side in own.shape)
+    of_map = own[:height, :width].reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    expected = maps.at_middle[(box[0].start + 1) // 2 :, (box[1].start + 1) // 2 :][: height // 2, : width // 2]
+    np.testing.assert_allclose(of_map[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-3)
     assert votes.word_cell[0, 0] == (box[0].start // 4) * 10 + box[1].start // 4
 
 
