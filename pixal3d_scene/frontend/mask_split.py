@@ -9,6 +9,7 @@ Two rules, both about solid things in a room with gravity:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from .mask_border import trace_border
 from .mask_evidence import Surface
 from .mask_things import Thing, extent_m, find_things, is_like_thing, pieces_of
 
+_MOST_POINTS = 2000  # of a part that distances are measured to
 _STEP_SHARE = 0.03  # of the depth, between neighbouring pixels
 _STEEPEST_SHARE = 0.06  # a level surface seen along itself changes its depth from row to row, at most so much
 _NEAR_SHARE = 0.025  # of the distance: plan places closer than this, and _NEAR_M, meet
@@ -216,22 +218,32 @@ def _flood(
     flooded = watershed(relief, markers, mask=surface.mask, connectivity=2)
     numbers = [int(n) for n in np.unique(markers) if n]
     pieces, count = ndimage.label(surface.mask & (flooded == 0), structure=np.ones((3, 3)))
-    for k in range(1, count + 1):
-        piece = pieces == k
-        flooded[piece] = min(numbers, key=lambda n: _distance_m(surface, piece, flooded == n))
+    if count:
+        nearest = np.asarray(numbers)[_nearest_parts(surface, pieces, count, [flooded == n for n in numbers])]
+        flooded = np.where(pieces > 0, nearest[pieces - 1], flooded)
     return {n: flooded == n for n in numbers}
 
 
-def _distance_m(surface: Surface, piece: Bool[np.ndarray, "h w"], part: Bool[np.ndarray, "h w"]) -> float:
-    """Between the nearest points of two pieces in space; pieces without depth are measured in the picture."""
+def _nearest_parts(
+    surface: Surface, pieces: Int[np.ndarray, "h w"], count: int, parts: Sequence[Bool[np.ndarray, "h w"]]
+) -> Int[np.ndarray, "count"]:
+    """The part nearest to each piece (1 to count) in space; pieces without depth are measured in the picture."""
+    from scipy import ndimage
     from scipy.spatial import cKDTree
 
-    in_space = [m & surface.seen for m in (piece, part)]
-    if all(m.any() for m in in_space):
-        a, b = (np.column_stack([surface.plan_m[m], surface.y_m[m]]) for m in in_space)
-    else:
-        a, b = (np.argwhere(m).astype(np.float64) for m in (piece, part))
-    return float(cKDTree(b[:: 1 + len(b) // 2000]).query(a[:: 1 + len(a) // 200])[0].min())
+    index = np.arange(1, count + 1)
+    points = np.concatenate([surface.plan_m, surface.y_m[..., None]], axis=-1)
+    seen = (pieces > 0) & surface.seen
+    in_space, in_picture = np.full((2, len(parts), count), np.inf)
+    for k, part in enumerate(parts):
+        away_px = ndimage.distance_transform_edt(~part)
+        in_picture[k] = ndimage.minimum(away_px, pieces, index)
+        own = points[part & surface.seen]
+        if len(own) and seen.any():
+            away_m, _ = cKDTree(own[:: 1 + len(own) // _MOST_POINTS]).query(points[seen])
+            np.minimum.at(in_space[k], pieces[seen] - 1, away_m)
+    known = np.isfinite(in_space).any(axis=0)
+    return np.asarray(np.where(known, in_space, in_picture).argmin(axis=0))
 
 
 def _near_px(mask: Bool[np.ndarray, "h w"], by: int) -> Bool[np.ndarray, "h w"]:

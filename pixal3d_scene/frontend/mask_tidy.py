@@ -16,6 +16,7 @@ _SURELY_A_HOLE = 0.04  # of the depth: what lies so much farther is seen through
 _FILLED_SHARE = 0.02  # of the mask
 _TAKEN_SHARE = 0.5  # of a hole that shows another object
 _MOST_CHANGED = 0.03  # of the mask: what has more holes or pieces is a fan, a plant, a thing behind a grid
+_ASTRAY = 0.25  # square roots of the larger pieces' area: specks so far from all of them are no leaves
 
 
 def speck_px(shape: tuple[int, int]) -> float:
@@ -34,9 +35,10 @@ def drop_specks(pixels: Bool[np.ndarray, "h w"], largest_px: float) -> Bool[np.n
     areas[0] = 0
     limit = max(min(largest_px, _SPECK_SHARE * areas.sum()), _SURELY_A_SPECK_PX)
     kept = (areas > limit) | (areas == areas.max())
+    body = kept[pieces] & pixels
     if areas[~kept].sum() > _MOST_CHANGED * areas.sum():
-        return pixels
-    return kept[pieces] & pixels
+        return pixels & (ndimage.distance_transform_edt(~body) <= _ASTRAY * np.sqrt(body.sum()))
+    return body
 
 
 def fill_pinholes(

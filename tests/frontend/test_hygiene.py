@@ -79,6 +79,19 @@ def test_a_chair_keeps_the_gaps_of_its_back_and_loses_pinholes_and_specks() -> N
     np.testing.assert_array_equal(found, chair)
 
 
+def test_specks_all_over_the_photo_join_nothing() -> None:
+    """More specks than a fan has pieces: far from their objects they go, and quickly."""
+    depth, ids = render(TABLE, slatted_chair(1.0, -2.0), SOFA)
+    harmed = []
+    for number in (1, 2, 3):
+        strewn = np.random.default_rng(number).random(ids.shape) < 0.02
+        harmed.append(proposal((ids == number) | (strewn & ~binary_dilation(ids > 0, iterations=12))))
+        assert strewn.sum() > 0.1 * (ids == number).sum()
+    found = clean(harmed, depth)
+    assert len(found) == 3
+    assert min(iou(best(found, ids == n), ids == n) for n in (1, 2, 3)) > 0.85
+
+
 def test_two_halves_of_a_sofa_behind_a_lamp_are_one_object() -> None:
     depth, ids = render(LAMP, SOFA)
     sofa = ids == 2
