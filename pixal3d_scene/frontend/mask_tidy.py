@@ -16,7 +16,7 @@ _SURELY_A_HOLE = 0.04  # of the depth: what lies so much farther is seen through
 _FILLED_SHARE = 0.02  # of the mask
 _TAKEN_SHARE = 0.5  # of a hole that shows another object
 _MOST_CHANGED = 0.03  # of the mask: what has more holes or pieces is a fan, a plant, a thing behind a grid
-_ASTRAY = 0.25  # square roots of the larger pieces' area: specks so far from all of them are no leaves
+_ASTRAY = 0.5  # square roots of the larger pieces' area: specks so far from all of them are no leaves
 
 
 def speck_px(shape: tuple[int, int]) -> float:
