@@ -269,7 +269,7 @@ def refused() -> dict[str, tuple[bytes, str]]:
     jpeg, png, heic = encoded(rgb, "JPEG"), encoded(rgb, "PNG"), as_heic(Image.fromarray(large_picture()))
     return {
         "text": (b"This is not a photo.\n" * 50, "not a picture"),
-        "empty": (b"", "not a picture"),
+        "empty": (b"", "is an empty file"),
         "half a jpeg": (jpeg[: len(jpeg) // 2], "damaged"),
         "half a png": (png[: len(png) // 2], "damaged"),
         "31 px": (encoded(Image.new("RGB", (200, 31)), "PNG"), "32 px"),

@@ -141,7 +141,7 @@ def test_foot_behind_an_occluder_reaches_the_floor() -> None:
     volume = render({1: cabinet, 2: crate})[0]
     (asset,) = generate(volume)
     assert abs(placed(volume, asset).bounds[0, 1]) < 0.01
-    assert any("foot" in note for note in asset.notes)
+    assert any("hides its lower end; it was continued down to the floor" in note for note in asset.notes)
 
 
 def test_an_occluder_whose_rim_has_no_depth_hides_as_much() -> None:
