@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -113,18 +113,19 @@ def print_run(run: RoomRun, *, quiet: bool, verbose: bool, brief: bool = False) 
 
 def print_objects(objects: Any) -> None:
     """The entries of scene.json as a table."""
+    from pixal3d_scene.export.facts import floats
+
     rows = [
-        [o["name"], o["status"], stands(o), " x ".join(f"{s:.2f}" for s in o["size_m"]),
-         str(len(o["warnings"]) or "")]
+        [
+            o["name"],
+            o["status"],
+            "floats" if floats(o) else f"{o['relation']} {o['parent']}",
+            " x ".join(f"{s:.2f}" for s in o["size_m"]),
+            str(len(o["warnings"]) or ""),
+        ]
         for o in objects
-    ]  # fmt: skip
+    ]
     print_table(["object", "status", "stands", "size in m", "warnings"], rows)
-
-
-def stands(item: Mapping[str, Any]) -> str:
-    """What carries an object of scene.json; its contacts have the parent first, unless it floats."""
-    touches = any(contact["other"] == item["parent"] for contact in item["contacts"][:1])
-    return f"{item['relation']} {item['parent']}" if touches else "floats"
 
 
 def print_plans(plans: list[dict[str, Any]]) -> None:

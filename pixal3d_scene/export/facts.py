@@ -7,6 +7,7 @@ nested lists, row by row; `T_world_from_node` maps metres in the node frame to m
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from ..camera import Camera
@@ -67,6 +68,11 @@ def object_facts(item: SceneObject) -> dict[str, Any]:
         "quality": {key: _finite(value) for key, value in item.quality.items()},
         "warnings": list(dict.fromkeys((*item.warnings, *placement.warnings))),
     }
+
+
+def floats(facts: Mapping[str, Any]) -> bool:
+    """Whether an object, as `object_facts` tells it, touches nothing that would carry it."""
+    return not any(contact["other"] == facts["parent"] for contact in facts["contacts"][:1])
 
 
 def _contact_facts(contact: Contact) -> dict[str, Any]:

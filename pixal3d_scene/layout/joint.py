@@ -66,11 +66,10 @@ class Touch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaveWay:
-    """A condition that is not kept. cost: its squared residual in tolerances."""
+    """A condition that is not kept. left_m: as `Touch.value_m`, when all is solved."""
 
     touch: Touch
     left_m: float
-    cost: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +244,7 @@ def _gave_way(bodies: Mapping[str, Body], motions: Mapping[str, Motion], touch: 
     missed_m = abs(value_m) if touch.keeps == "contact" else max(-value_m, 0.0)
     if missed_m <= max(_CONTACT_MADE_M, 2 * touch.tolerance_m):
         return None
-    return GaveWay(touch=touch, left_m=value_m, cost=(missed_m / touch.tolerance_m) ** 2)
+    return GaveWay(touch=touch, left_m=value_m)
 
 
 def _overlaps(

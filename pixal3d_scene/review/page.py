@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..export.facts import floats
 from .report_pictures import ReportPictures
 
 _NO_VALUE = "–"
@@ -75,12 +76,10 @@ def _centimetres(value_m: float | None) -> str:
 
 
 def _stands(item: Mapping[str, Any]) -> str:
-    """What carries an object; its contacts have the parent first, unless it floats."""
+    """What carries an object."""
     if item["status"] == "failed":
         return _NO_VALUE
-    if item["contacts"] and item["contacts"][0]["other"] == item["parent"]:
-        return f"{item['relation']} {item['parent']}"
-    return f"floats (nearest: {item['parent']})"
+    return f"floats (nearest: {item['parent']})" if floats(item) else f"{item['relation']} {item['parent']}"
 
 
 def _megabytes(count_bytes: int | None) -> str:

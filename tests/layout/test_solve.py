@@ -152,7 +152,7 @@ def test_removing_an_object_leaves_the_others(scene: RenderedScene) -> None:
 
 
 def test_what_stays_inside_another_is_said_once_with_its_deepest_place() -> None:
-    def left(other: str | None, left_m: float, cost: float, keeps: str = "apart") -> GaveWay:
+    def left(other: str | None, left_m: float, keeps: str = "apart") -> GaveWay:
         at = np.zeros(3)
         touch = Touch(
             body="a",
@@ -163,10 +163,10 @@ def test_what_stays_inside_another_is_said_once_with_its_deepest_place() -> None
             points=(at, at),
             value_m=left_m,
         )
-        return GaveWay(touch=touch, left_m=left_m, cost=cost)
+        return GaveWay(touch=touch, left_m=left_m)
 
-    gave_way = [left("b", -0.01, 4.0), left("c", -0.002, 1.0), left("b", -0.03, 6.0), left(None, -0.02, 2.0)]
-    gave_way.append(left("b", 0.2, 9.0, "contact"))
+    gave_way = [left("b", -0.01), left("c", -0.002), left("b", -0.03), left(None, -0.02)]
+    gave_way.append(left("b", 0.2, "contact"))
     assert _still_inside(gave_way) == [
         "It reaches 3.0 cm into b (at 2 places): apart, they would contradict the photo. Move one by hand if it shows.",
         "It reaches 0.2 cm into c: apart, they would contradict the photo. Move one by hand if it shows.",
