@@ -19,7 +19,7 @@ from ..instances import Instances
 from ..photo import Photo
 from .protocols import KnownView
 from .room_box import CEILING, RoomBox, fit_room_box, room_axes
-from .standing import Foot, Footing, LevelView, find_foot, settled
+from .standing import WALL_WORDS, Foot, Footing, LevelView, find_foot, settled
 from .view import View, see_view, stand_view
 
 _SMALLEST_YAW_SUPPORT = 0.15
@@ -151,7 +151,8 @@ def place_objects(
                 cut.append(names[value])
             relief_m = level.standing_relief(mask, foot)
             footing = Footing.CUT if foot.cut else Footing.COVERED if foot.covered else Footing.STANDING
-        if join is not None:
+        flat = footing is Footing.HANGING and labels[value] in WALL_WORDS  # no network knows its distance better
+        if join is not None and not flat:
             relief_m = join(mask, relief_m, footing)
         z_m[mask] = np.minimum(relief_m, z_m[mask])  # nothing is behind the floor, a wall or the ceiling
     notes = [f"{names[v]} is taken to rest on {names[f.carrier]}." for v, f in sorted(feet.items()) if f.carrier]

@@ -25,7 +25,7 @@ _TOUCHING_SHARE, _CARRIED_SHARE = 0.15, 0.6  # of the lowest part of the outline
 _LOWEST_PX = 3
 _EDGE_ON_DROP = 0.15  # less than 9 degrees below the horizon
 _SMALL_ON_CARRIER = 0.3  # of the carrier's pixels
-_WALL_WORDS = frozenset({"picture", "mirror", "clock"})
+WALL_WORDS = frozenset({"picture", "mirror", "clock"})  # what hangs flat on walls
 
 
 class Footing(Enum):
@@ -156,7 +156,7 @@ def settled(foot: Foot, level: LevelView, *, called: str = "") -> Foot:
     within = foot.sides == 2 or (foot.small and (foot.sides == 1 or level.at_eye_level(foot.under_px)))
     rests = foot.balanced and foot.touching > _CARRIED_SHARE and within
     hidden = not rests and bool((foot.below > 0).mean() > _HIDDEN_SHARE)
-    on_wall = called in _WALL_WORDS and foot.touching == 0
+    on_wall = called in WALL_WORDS and foot.touching == 0
     if not rests and not hidden and not on_wall and foot.touched and level.hangs(foot):
         rests, hidden = foot.small, not foot.small
     return replace(foot, carrier=foot.touched if rests else 0, hidden=hidden)

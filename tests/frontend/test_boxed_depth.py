@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from jaxtyping import Bool
 from painted_room import HEIGHT_M, camera_in_room, furniture, painted_room
 from rendered_scene import RenderedScene
 from scipy.ndimage import gaussian_filter
@@ -132,22 +133,41 @@ def test_what_would_be_in_a_wall_stands_before_it_as_it_is() -> None:
     assert kept
 
 
-def test_what_hangs_stays_flat() -> None:
+def hung(label: str, reliefs: FrontEndAlone) -> tuple[Bool[np.ndarray, "H W"], Depth]:
+    """Something on the wall that the front-end network sees bumpy and before it, and the depth in the end."""
     picture = np.zeros(scene().depth.z_m.shape, dtype=bool)
     picture[40:70, 120:160] = scene().instances.label_map[40:70, 120:160] == 0
     label_map = np.where(picture, 9, scene().instances.label_map).astype(np.uint16)
-    instances = instances_from_label_map(label_map, source="truth")
+    plain = instances_from_label_map(label_map, source="truth")
+    instances = replace(plain, items=tuple(replace(i, label=label) if i.mask_value == 9 else i for i in plain.items))
     bumpy = scene().depth.z_m * np.where(picture, np.random.default_rng(0).uniform(0.8, 1.0, picture.shape), 1)
     depth = replace(scene().depth, z_m=bumpy.astype(np.float32))
-    reliefs = FrontEndAlone()
     after = with_room_in_box(
         depth, scene().photo, np.where(picture, 0, parts()).astype(np.uint8), instances, yaw_rad=yaw_rad(),
         reliefs=reliefs,
     )  # fmt: skip
+    return picture, after
+
+
+def test_what_hangs_stays_flat() -> None:
+    reliefs = FrontEndAlone()
+    picture, after = hung("", reliefs)
     assert reliefs.asked[Footing.HANGING]
+    ratio = np.log(after.z_m / scene().depth.z_m)
+    room = (scene().instances.label_map == 0) & ~picture
+    assert np.ptp(ratio[picture]) < 0.03
+    assert -0.2 < np.median(ratio[picture]) - np.median(ratio[room]) < -0.05
+
+
+def test_a_picture_hangs_on_its_wall_wherever_a_network_sees_it() -> None:
+    reliefs = FrontEndAlone()
+    picture, after = hung("picture", reliefs)
+    _, beside = hung("", reliefs)
     ratio = np.log(after.z_m / scene().depth.z_m)[picture]
+    around = np.log(after.z_m / scene().depth.z_m)[36:40, 120:160][parts()[36:40, 120:160] == 2]
     assert np.ptp(ratio) < 0.03
-    assert -0.2 < np.median(ratio) - np.median(np.log(after.z_m / scene().depth.z_m)[label_map == 0]) < -0.05
+    assert -0.02 < np.median(ratio) - np.median(around) < 0
+    assert np.median(after.z_m[picture]) > 1.05 * np.median(beside.z_m[picture])
 
 
 @pytest.mark.parametrize("seen", [1.0, 1.5])
@@ -172,6 +192,7 @@ def test_what_the_photo_cuts_off_is_nearer_than_the_floor_at_its_edge(seen: floa
         farther, photo, parts()[cut], instances, yaw_rad=yaw_rad(), reliefs=ObjectReliefs()
     )  # fmt: skip
     floor_m = camera.centre_world[1] / -(shorter.camera.rays_cam() @ shorter.camera.up_cam)[-1]
+    assert np.median(after.z_m[mask]) < floor_m.mean()
     assert np.median(after.z_m[-1][mask[-1]] / floor_m[mask[-1]]) < 1.005
     assert abs(np.median(np.log(after.z_m[mask] / shorter.z_m[mask]))) < (0.1 if seen == 1 else 0.15)
     assert any("reach out of the photo" in note for note in after.notes)
