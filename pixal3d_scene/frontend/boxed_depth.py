@@ -70,13 +70,19 @@ def with_room_in_box(
         return replace(depth, notes=(*depth.notes, note))
     objects_m = np.where(depth.valid, depth.z_m * math.exp(shift), shell_m)
     placed_m = shell_m.copy()
-    feet = {item.mask_value: find_foot(instances.label_map, item.mask_value) for item in instances.items}
+    lying = [] if rug is None else [i.mask_value for i in instances.items if _is_rug(instances.mask(i.mask_value), rug)]
+    # A rug carries and hides no more than the floor does.
+    upright = np.where(np.isin(instances.label_map, lying), 0, instances.label_map).astype(np.uint16)
+    feet = {
+        item.mask_value: find_foot(instances.label_map if item.mask_value in lying else upright, item.mask_value)
+        for item in instances.items
+    }
     level, rgb = LevelView(depth.camera, box), small_picture(photo)
 
     def join(
         mask: Bool[np.ndarray, "H W"], relief_m: Float[np.ndarray, "n"], footing: Footing
     ) -> Float[np.ndarray, "n"]:
-        if rug is not None and mask.mean() > _LEAST_RUG and rug[mask].mean() > _MOSTLY:
+        if rug is not None and _is_rug(mask, rug):
             # What stands on the rug and is in its mask does not lie flat with it.
             stands = ~rug[mask] & (objects_m[mask] < _STANDS * shell_m[mask])
             return np.where(stands, objects_m[mask], shell_m[mask])
@@ -109,3 +115,7 @@ def with_room_in_box(
         valid=depth.valid | room | (instances.label_map > 0),
         notes=(*depth.notes, note, *standing_notes),
     )
+
+
+def _is_rug(mask: Bool[np.ndarray, "H W"], rug: Bool[np.ndarray, "H W"]) -> bool:
+    return bool(mask.mean() > _LEAST_RUG and rug[mask].mean() > _MOSTLY)

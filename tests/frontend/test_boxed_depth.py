@@ -213,6 +213,22 @@ def test_a_rug_lies_on_the_floor() -> None:
         assert np.abs(after.points_world()[..., 1][rug]).max() < tolerance
 
 
+def test_a_rug_hides_and_carries_no_more_than_the_floor_does() -> None:
+    """The blocks of what stands on it are those of the bare floor."""
+    floor = parts() == 1
+    label_map = np.where(floor, 9, scene().instances.label_map).astype(np.uint16)
+    assert (label_map[1:][(label_map[:-1] > 0) & (label_map[:-1] < 9)] == 9).any()  # somebody stands on it
+    blocks = FrontEndAlone(share=0.0)
+    bare = boxed(scene().depth, FrontEndAlone(share=0.0))
+    after = with_room_in_box(
+        scene().depth, scene().photo, parts(), instances_from_label_map(label_map, source="truth"),
+        yaw_rad=yaw_rad(), reliefs=blocks, rug=floor,
+    )  # fmt: skip
+    objects = scene().instances.label_map > 0
+    np.testing.assert_array_equal(after.z_m[objects], bare.z_m[objects])
+    assert not any("rest on object_09" in note for note in after.notes)
+
+
 def test_the_networks_depth_says_how_far_bare_walls_are() -> None:
     """No colours and hardly a part: a wall fills the photo."""
     camera = camera_in_room(pitch_deg=2.0, size_px=(320, 240), fov_deg=30.0)
