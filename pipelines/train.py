@@ -90,7 +90,11 @@ def _train_front_end(
     from pixal3d_scene.learning.training import averaged_weights, train
     from pixal3d_scene.learning.vocabulary import LABELS
 
-    config = FrontEndConfig(labels=LABELS, side_px=max(settings.rooms.size_px), **settings.network.model_dump())
+    config = FrontEndConfig(
+        labels=LABELS,
+        side_px=min(settings.rooms.sides_px, default=max(settings.rooms.size_px)),
+        **settings.network.model_dump(),
+    )
     network = FrontEndNetwork(config)
     if earlier is not None:
         begun = read_front_end(earlier)
@@ -98,7 +102,10 @@ def _train_front_end(
             raise InputError(f"The network in {earlier} has another size or other words than these settings describe.")
         network.load_state_dict(begun.state_dict())
     draw, validation = _rooms(settings, rooms, device)
-    task = FrontEndTask(network, draw, validation, seed=plan.seed, half_size_steps=settings.rooms.half_size_steps)
+    chosen = settings.rooms
+    task = FrontEndTask(
+        network, draw, validation, seed=plan.seed, half_size_steps=chosen.half_size_steps, sides_px=chosen.sides_px
+    )
     figures = train(task, plan, out, device=device)
     if figures:  # the first of several processes
         network.cpu().load_state_dict(averaged_weights(out))

@@ -21,18 +21,29 @@ def augment(batch: RoomBatch, generator: torch.Generator) -> RoomBatch:
     return replace(mirrored, rgb=recoloured(mirrored.rgb, generator))
 
 
-def at_half_size(batch: RoomBatch) -> RoomBatch:
-    """Pictures of half the size (even sides): colours averaged, truth of the upper left pixel of every four.
+def shrunk(batch: RoomBatch, longer_px: int) -> RoomBatch:
+    """Pictures with that longer side: colours averaged, truth of the pixel at each new pixel's middle.
 
-    The objects' own truth (`objects`) is left as it is: its pixels are those of the larger picture.
+    Pictures that are no larger stay as they are. The objects' own truth (`objects`) is left as it is: its pixels are
+    those of the larger picture.
     """
+    height, width = batch.z_m.shape[1:]
+    step = max(height, width) / longer_px
+    if step <= 1:
+        return batch
+    size = (round(height / step), round(width / step))
+    row, column = (
+        ((torch.arange(count, device=batch.z_m.device) + 0.5) * full / count - 0.5).round().long()
+        for count, full in zip(size, (height, width), strict=True)
+    )
     K = batch.K.clone()
-    K[:, :2] *= 0.5
+    K[:, 0] *= size[1] / width
+    K[:, 1] *= size[0] / height
     dense = {
-        name: getattr(batch, name)[..., ::2, ::2]
+        name: getattr(batch, name)[..., row[:, None], column]
         for name in ("z_m", "valid", "normals_cam", "instance_ids", "shell_part", "label")
     }
-    rgb = F.avg_pool2d(batch.rgb.float(), 2).round().to(torch.uint8)
+    rgb = F.interpolate(batch.rgb.float(), size=size, mode="area").round().to(torch.uint8)
     return replace(batch, rgb=rgb, K=K, **dense)
 
 

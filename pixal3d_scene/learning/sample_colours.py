@@ -6,7 +6,7 @@ import colorsys
 
 import numpy as np
 
-from .sampled_room import Material
+from .sampled_room import DISC, Material
 
 Rgb = tuple[float, float, float]
 
@@ -146,16 +146,12 @@ def curtain_material(rng: np.random.Generator) -> Material:
     return Material(pattern=pattern, first=first, second=second, scale_m=float(rng.uniform(0.05, 0.3)), gloss=0.0)
 
 
-def thing_materials(rng: np.random.Generator, label: str, boxy: bool) -> tuple[Material, ...]:
+def thing_materials(rng: np.random.Generator, label: str, model: int) -> tuple[Material, ...]:
     """Of an object's up to four parts: its own colours, or others that go together somehow."""
     if label in ("picture", "mirror"):
         return (_picture(rng) if label == "picture" else _mirror(rng),)
-    if boxy:  # a rug
-        first, second = random_colour(rng), random_colour(rng, pale=0.3)
-        pattern = str(rng.choice(["ornament", "carpet", "stripes", "plain"], p=[0.45, 0.3, 0.15, 0.1]))
-        return (
-            Material(pattern=pattern, first=first, second=second, scale_m=float(rng.uniform(0.05, 0.7)), gloss=0.0),
-        )
+    if model < 0:
+        return (_rug(rng, is_round=model == DISC),)
     glow = float(rng.uniform(0.3, 3.0)) if label == "lamp" and rng.random() < 0.4 else 0.0
     mode = rng.random()
     if label in ("plant", "person", "pet"):
@@ -189,6 +185,19 @@ def thing_materials(rng: np.random.Generator, label: str, boxy: bool) -> tuple[M
     if rng.random() < 0.35:
         parts = [parts[0]] * 4
     return tuple(parts)
+
+
+def _rug(rng: np.random.Generator, *, is_round: bool) -> Material:
+    first, second = random_colour(rng, pale=0.2), random_colour(rng, pale=0.3)
+    if rng.random() < 0.3:  # woven of one colour
+        second = shade(first, float(rng.uniform(0.6, 1.3)))
+    shares = {"ornament": 0.25, "carpet": 0.27, "stripes": 0.12, "plain": 0.08, "border": 0.28}
+    if is_round:
+        shares = {"ornament": 0.1, "carpet": 0.3, "plain": 0.1, "rings": 0.5}
+    pattern = str(rng.choice(list(shares), p=list(shares.values())))
+    turn = float(rng.choice([0.0, np.pi / 2])) if pattern != "border" else 0.0
+    scale = float(rng.uniform(0.05, 0.7))
+    return Material(pattern=pattern, first=first, second=second, scale_m=scale, turn_rad=turn, gloss=0.0)
 
 
 def _picture(rng: np.random.Generator) -> Material:

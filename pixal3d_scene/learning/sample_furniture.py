@@ -15,7 +15,7 @@ import numpy as np
 from .footprints import inside, meeting
 from .model_pack import ModelPack
 from .model_words import PLACES
-from .sampled_room import BOX, Material, Thing, turned
+from .sampled_room import Material, Thing, turned
 from .vocabulary import LABEL_INDEX, LABELS, SUPPORTS
 
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
@@ -112,7 +112,7 @@ class Arrangement:
         materials: tuple[Material, ...] = (),
     ) -> Thing:
         """A thing at a place, whether it is free or not."""
-        scale = size if model == BOX else size / np.maximum(self.shelf.pack.size_m[model].astype(np.float64), 1e-9)
+        scale = size if model < 0 else size / np.maximum(self.shelf.pack.size_m[model].astype(np.float64), 1e-9)
         thing = Thing(
             model=model,
             place_world=place,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .sample_furniture import CEILING, FLOOR, TRIES, WALL, Arrangement, upright_boxes
-from .sampled_room import BOX, Thing
+from .sampled_room import BOX, DISC, Thing
 from .vocabulary import LABEL_INDEX, LABELS
 
 STYLES = ("living room", "bedroom", "dining room", "study", "kitchen", "bathroom", "anything", "table top")
@@ -128,13 +128,18 @@ def _seats(room: Arrangement, table: Thing, count: int) -> None:
 
 
 def _rug(room: Arrangement, under: Thing, chance: float) -> None:
-    """A flat box or a carpet of the pack under a group; it may lie under furniture, since it is thinner than a foot."""
+    """A rug under a group, now and then a round one; it may lie under furniture, since it is thinner than a foot."""
     rng = room.rng
     if rng.random() > chance:
         return
     size = np.array([under.size_m[0] + rng.uniform(0.2, 1.2), 0.0, under.size_m[2] + rng.uniform(0.4, 1.6)])
+    is_round = rng.random() < 0.2
+    if is_round:
+        size[[0, 2]] = rng.uniform(1.0, 1.25) * size[[0, 2]].mean()
     limit = np.array([room.size_m[0], 1.0, room.size_m[1]]) - 0.3
     size = np.minimum(size, limit)
+    if is_round:
+        size[[0, 2]] = size[[0, 2]].min()
     size[1] = rng.uniform(0.006, 0.02)
     yaw = float(np.arctan2(under.axes_world[0, 2], under.axes_world[2, 2]))
     quarter = abs(np.sin(yaw)) > 0.7
@@ -143,7 +148,7 @@ def _rug(room: Arrangement, under: Thing, chance: float) -> None:
     room_half = np.array(room.size_m[:2]) / 2
     at = np.clip(at, -np.maximum(room_half - reach, 0), np.maximum(room_half - reach, 0))
     straight = float(np.round(yaw / (np.pi / 2)) * np.pi / 2)
-    room.add(BOX, np.array([at[0], 0.0, at[1]]), straight, size, LABEL_INDEX["rug"], FLOOR)
+    room.add(DISC if is_round else BOX, np.array([at[0], 0.0, at[1]]), straight, size, LABEL_INDEX["rug"], FLOOR)
     room.boxes[-1][5:] = -1.0  # nothing is kept away by it
 
 

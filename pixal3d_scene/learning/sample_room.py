@@ -11,7 +11,7 @@ from .sample_colours import thing_materials
 from .sample_furniture import Arrangement, Shelf
 from .sample_groups import STYLE_SHARES, STYLES, furnish
 from .sample_shell import SampledShell, random_shell, random_size
-from .sampled_room import BOX, SampledLight, SampledRoom, Thing
+from .sampled_room import SampledLight, SampledRoom, Thing
 from .vocabulary import LABELS
 
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
@@ -46,7 +46,7 @@ def sample_room(shelf: Shelf, seed: int, size_px: tuple[int, int]) -> SampledRoo
 
 
 def _dressed(thing: Thing, rng: np.random.Generator) -> Thing:
-    return replace(thing, materials=thing_materials(rng, LABELS[thing.label], thing.model == BOX))
+    return replace(thing, materials=thing_materials(rng, LABELS[thing.label], thing.model))
 
 
 def random_camera(

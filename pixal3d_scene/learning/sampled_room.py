@@ -13,12 +13,13 @@ import numpy as np
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
     from jaxtyping import Float
 
-# Two shapes that every pack is completed with: a box of unit edges on its bottom centre, and a unit square in the
-# plane y = 0. Room shells, rugs, pictures and mirrors are made of them.
-BOX, SQUARE = -1, -2
+# Shapes that every pack is completed with: a box of unit edges on its bottom centre, a unit square in the plane y = 0,
+# and a round slab of unit diameter and height on its bottom centre. Room shells, rugs, pictures and mirrors are made
+# of them.
+BOX, SQUARE, DISC = -1, -2, -3
 
 # What a surface's colour is made of; see `textures.py`.
-PATTERNS = ("mesh", "plain", "planks", "tiles", "carpet", "stripes", "ornament", "picture", "view")
+PATTERNS = ("mesh", "plain", "planks", "tiles", "carpet", "stripes", "ornament", "picture", "view", "border", "rings")
 MATERIALS_PER_THING = 4  # one per part of a model; further parts share the last
 
 
@@ -41,8 +42,8 @@ class Material:
 class Thing:
     """One instance of a shape.
 
-    model: index into the pack, or BOX, or SQUARE. place_world: of its node origin. axes_world: columns are the node
-    axes in world, times the scale along each. size_m: of its box along the node axes.
+    model: index into the pack, or BOX, SQUARE or DISC. place_world: of its node origin. axes_world: columns are the
+    node axes in world, times the scale along each. size_m: of its box along the node axes.
     number: its instance id, 0 for the room itself; then `shell_part` is its index into SHELL_PARTS.
     carrier: instance id of what it stands on. support: index into SUPPORTS. label: index into LABELS.
     """

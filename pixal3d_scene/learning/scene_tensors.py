@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .model_pack import ModelPack
-from .sampled_room import BOX, MATERIALS_PER_THING, PATTERNS, SQUARE, Material, SampledRoom, Thing
+from .sampled_room import BOX, DISC, MATERIALS_PER_THING, PATTERNS, SQUARE, Material, SampledRoom, Thing
 
 with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothing checks them
     from jaxtyping import Float32, Int64, UInt8
@@ -22,7 +22,7 @@ with suppress(ModuleNotFoundError):  # annotations are not evaluated where nothi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackTensors:
-    """The pack on a device, with the unit box and the unit square as its last two models."""
+    """The pack on a device, with the unit box, square and disc as its last three models."""
 
     corners: Float32[Tensor, "F 3 3"]
     normals: Float32[Tensor, "F 3 3"]
@@ -36,13 +36,14 @@ class PackTensors:
         corners = np.concatenate([pack.vertices_node(m)[pack.faces_of(m)] for m in range(len(pack))])
         ends = [pack.faces_of(m).astype(np.int64) + pack.vertex_start[m] for m in range(len(pack))]
         faces = np.concatenate(ends)
-        square, box = _unit_square(), unit_box()
-        corners = np.concatenate([corners, box, square]).astype(np.float32)
-        normals = np.concatenate([pack.normals.astype(np.float32) / 127, _flat(box), _flat(square)])
-        extra = len(box) + len(square)
+        own = (unit_box(), _unit_square(), _unit_disc())
+        corners = np.concatenate([corners, *own]).astype(np.float32)
+        normals = np.concatenate([pack.normals.astype(np.float32) / 127, *(_flat(shape) for shape in own)])
+        ends_own = np.cumsum([len(shape) for shape in own])
+        extra = int(ends_own[-1])
         colours = np.concatenate([pack.colours[faces], np.full((extra, 3, 3), 200, dtype=np.uint8)])
         part = np.concatenate([pack.part[faces[:, 0]].astype(np.int64), np.zeros(extra, dtype=np.int64)])
-        start = np.concatenate([pack.face_start, pack.face_start[-1] + np.array([len(box), extra])])
+        start = np.concatenate([pack.face_start, pack.face_start[-1] + ends_own])
         return PackTensors(
             corners=torch.from_numpy(corners).to(device),
             normals=torch.from_numpy(normals.astype(np.float32)).to(device),
@@ -77,7 +78,8 @@ def scene_triangles(pack: PackTensors, rooms: Sequence[SampledRoom]) -> SceneTri
     device = pack.corners.device
     things: list[Thing] = [thing for room in rooms for thing in room.things]
     counts = [len(room.things) for room in rooms]
-    extra = {BOX: len(pack.face_start) - 3, SQUARE: len(pack.face_start) - 2}
+    last = len(pack.face_start) - 2
+    extra = {BOX: last - 2, SQUARE: last - 1, DISC: last}
     models = torch.tensor([extra.get(t.model, t.model) for t in things], device=device)
     axes = torch.tensor(np.array([t.axes_world for t in things]), dtype=torch.float32, device=device)
     places = torch.tensor(np.array([t.place_world for t in things]), dtype=torch.float32, device=device)
@@ -125,6 +127,19 @@ def _unit_square() -> np.ndarray:
     """Triangles (2, 3, 3) of the unit square in y = 0 that looks up."""
     corners = np.array([[-0.5, 0.0, -0.5], [-0.5, 0.0, 0.5], [0.5, 0.0, 0.5], [0.5, 0.0, -0.5]])
     return corners[[[0, 1, 2], [0, 2, 3]]]
+
+
+def _unit_disc(sides: int = 40) -> np.ndarray:
+    """Triangles (3 sides, 3, 3) of an upright round slab without a bottom, wound outwards."""
+    angles = np.arange(sides + 1) / sides * 2 * np.pi
+    rim = np.stack([0.5 * np.cos(angles), np.zeros(sides + 1), -0.5 * np.sin(angles)], axis=1)
+    low, up = rim, rim + np.array([0.0, 1.0, 0.0])
+    middle = np.tile([0.0, 1.0, 0.0], (sides, 1))
+    top = np.stack([middle, up[:-1], up[1:]], axis=1)
+    skirt = np.concatenate(
+        [np.stack([low[:-1], low[1:], up[1:]], axis=1), np.stack([low[:-1], up[1:], up[:-1]], axis=1)]
+    )
+    return np.concatenate([top, skirt])
 
 
 def _flat(triangles: np.ndarray) -> np.ndarray:

@@ -146,6 +146,26 @@ def _view(u: Tensor, v: Tensor, scale: Tensor, fade: Tensor, relative: Tensor, a
     return torch.sigmoid(9 * height), 0.75 + 0.4 * _noise(atlas, 1, u / 2, v / 2)
 
 
+def _border(
+    u: Tensor, v: Tensor, scale: Tensor, fade: Tensor, relative: Tensor, atlas: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A rug's figured field, a second figure in its middle, and bands along its edges."""
+    out = 2 * relative[:, [0, 2]].abs().amax(dim=1)  # 0 in the middle, 1 at the edge
+    field, _ = _ornament(u, v, scale, fade, relative, atlas)
+    diamond = 2 * relative[:, [0, 2]].abs().sum(dim=1) < 0.2 + 0.6 * torch.frac(7 * scale)
+    field = torch.where(diamond, 1 - field, field)
+    bands = (torch.sin((out - 0.7) / 0.3 * (9 + 20 * torch.frac(13 * scale))) > 0).float()
+    return torch.where(out > 0.7 + 0.2 * torch.frac(29 * scale), bands, field), torch.ones_like(u)
+
+
+def _rings(u: Tensor, v: Tensor, scale: Tensor, fade: Tensor, relative: Tensor, atlas: Tensor) -> tuple[Tensor, Tensor]:
+    """A round rug, woven from its middle outwards."""
+    out = 2 * relative[:, [0, 2]].norm(dim=1)
+    wave = torch.sin(out * (8 + 60 * torch.frac(11 * scale)))
+    rough = _noise(atlas, 2, u / 0.9, v / 0.9)
+    return (0.5 + (torch.sigmoid(5 * wave) - 0.5) * fade.clamp_min(0.3)).clamp(0, 1), 1 + 0.2 * rough
+
+
 _PATTERNS = {
     "plain": _plain,
     "planks": _planks,
@@ -154,6 +174,8 @@ _PATTERNS = {
     "stripes": _stripes,
     "ornament": _ornament,
     "view": _view,
+    "border": _border,
+    "rings": _rings,
 }
 
 

@@ -36,6 +36,7 @@ class PlanSettings(_Tree):
 
 class RoomSettings(_Tree):
     size_px: tuple[int, int] = Field((256, 192), description="Width and height of the rendered pictures.")
+    sides_px: tuple[int, ...] = Field((), description="Longer sides they are shrunk to, one drawn for each step.")
     half_size_steps: int = Field(0, ge=0, description="First steps that see the pictures at half this size.")
     batch: int = Field(16, ge=1, description="Rooms per step, where they are rendered as they are needed.")
     validation_batches: int = Field(8, ge=1, description="Batches that are never trained on.")

@@ -15,7 +15,7 @@ from PIL import Image
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.frontend.front_end_decode import find_instances
 from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork, FrontEndOutput
-from pixal3d_scene.learning.augment import at_half_size, augment
+from pixal3d_scene.learning.augment import augment, shrunk
 from pixal3d_scene.learning.front_end_figures import front_end_figures, panoptic_quality
 from pixal3d_scene.learning.front_end_loss import front_end_loss
 from pixal3d_scene.learning.front_end_targets import NO_LABEL, FrontEndTargets, front_end_targets
@@ -69,7 +69,7 @@ def test_the_truth_as_output_costs_nothing_and_scores_full_marks() -> None:
 
 def test_half_the_size_shows_the_same_view() -> None:
     batch = flat_rooms(2, seed=4)
-    half = at_half_size(batch)
+    half = shrunk(batch, max(batch.size_px) // 2)
     assert half.size_px == (batch.size_px[0] // 2, batch.size_px[1] // 2)
     rays = batch.rays_cam().unflatten(1, (-1, 2)).unflatten(3, (-1, 2)).mean(dim=(2, 4))  # of every four pixels
     torch.testing.assert_close(half.rays_cam(), rays)
