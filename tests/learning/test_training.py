@@ -79,6 +79,22 @@ def test_half_the_size_shows_the_same_view() -> None:
     assert float((half.rgb.float() - mean).abs().max()) <= 0.5
 
 
+def test_three_quarters_of_the_size_show_the_same_view() -> None:
+    batch = flat_rooms(2, seed=5)
+    less = shrunk(batch, max(batch.size_px) * 3 // 4)
+    assert less.size_px == (batch.size_px[0] * 3 // 4, batch.size_px[1] * 3 // 4)
+    for b in range(2):
+        small, large = less.rays_cam()[b].flatten(0, 1), batch.rays_cam()[b].flatten(0, 1)
+        pixel = 1 / float(batch.K[b, 0, 0])
+        apart, nearest = torch.cdist(small, large).min(dim=1)
+        assert float(apart.max()) < 0.75 * pixel  # half of a pixel of the larger picture, in x and in y
+        torch.testing.assert_close(small.mean(dim=0), large.mean(dim=0), atol=1e-5, rtol=0)
+        # A pixel's truth is that of one under it, its colour that of all of them.
+        assert (less.instance_ids[b].flatten() == batch.instance_ids[b].flatten()[nearest]).float().mean() > 0.97
+    assert float(less.rgb.float().mean()) == pytest.approx(float(batch.rgb.float().mean()), abs=1.0)
+    assert shrunk(batch, max(batch.size_px)) is batch
+
+
 def test_targets_say_what_the_pixels_under_them_show() -> None:
     batch = flat_rooms(3, seed=2)
     truth = front_end_targets(batch)

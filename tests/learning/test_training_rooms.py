@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from training_cases import small_batch, small_pack
 from pixal3d_scene.instances import SHELL_PARTS
 from pixal3d_scene.learning.footprints import inside, meeting
 from pixal3d_scene.learning.model_pack import write_pack
+from pixal3d_scene.learning.render_rooms import render_rooms
 from pixal3d_scene.learning.room_cache import read_batch, write_batch
 from pixal3d_scene.learning.room_stream import room_batches
 from pixal3d_scene.learning.sample_furniture import TUCK_M, Shelf
 from pixal3d_scene.learning.sample_room import sample_room
-from pixal3d_scene.learning.sampled_room import SampledRoom, boxes_of
+from pixal3d_scene.learning.sampled_room import DISC, SampledRoom, boxes_of
+from pixal3d_scene.learning.scene_tensors import PackTensors
 from pixal3d_scene.learning.vocabulary import LABELS, SUPPORTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,6 +144,27 @@ def test_visible_points_lie_in_their_objects_boxes() -> None:
     K_centre = torch.einsum("bij,bnj->bni", batch.K, truth.centre_cam)
     before = truth.centre_cam[..., 2] > 0.1
     torch.testing.assert_close((K_centre[..., :2] / K_centre[..., 2:])[before], truth.centre_px[before])
+
+
+def test_round_rugs_are_round(rooms: list[SampledRoom]) -> None:
+    """Seen from straight above: a disc of the rug's own size, its top where the rug's thickness says."""
+    rugs = [(room, t) for room in rooms for t in room.things if t.model == DISC]
+    assert rugs
+    room, rug = rugs[0]
+    alone = replace(
+        room,
+        things=(*(t for t in room.things if t.number == 0), replace(rug, number=1)),
+        K=np.array([[100.0, 0, 64], [0, 100.0, 64], [0, 0, 1]]),
+        R_cam_from_world=np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
+        eye_world=rug.place_world + np.array([0.0, 2.2, 0.0]),
+    )
+    batch = render_rooms(PackTensors.of(small_pack(), "cpu"), [alone], (128, 128), finer=1)
+    mask = batch.instance_ids[0] == 1
+    assert batch.z_m[0][mask].numpy() == pytest.approx(2.2 - rug.size_m[1], abs=1e-4)
+    radius_m = batch.points_cam()[0][mask][:, :2].norm(dim=1)
+    assert float(radius_m.max()) <= rug.size_m[0] / 2 + 0.01
+    pixel_m = (2.2 - rug.size_m[1]) / 100
+    assert float(mask.sum()) * pixel_m**2 == pytest.approx(np.pi / 4 * rug.size_m[0] ** 2, rel=0.03)
 
 
 def test_pictures_are_pictures() -> None:
