@@ -16,16 +16,28 @@ from jaxtyping import Bool, Float, Float16, Float32, UInt8
 
 from ..camera import Camera
 from ..errors import InputError
-from ..frontend.relief_picture import CHANNELS, MOST, SIDE_PX, SeenRelief, relief_picture, resized_within, window_around
+from ..frontend.relief_picture import (
+    CHANNELS,
+    MOST,
+    RGB_SIDE_PX,
+    SIDE_PX,
+    SeenRelief,
+    relief_picture,
+    resized_within,
+    window_around,
+)
 from ..frontend.room_box import RoomBox, room_axes
 from ..frontend.room_geometry import place_objects
 from ..frontend.standing import Footing, LevelView, find_foot
 from ..frontend.view import pose_from_up
 from ..instances import SHELL_PARTS, Instance, Instances
+from .augment import shrunk
 from .room_batch import RoomBatch
 from .sample_files import read_samples, write_samples
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..frontend.front_end_network import FrontEndNetwork
 
 _LEAST_PX = 120
@@ -56,9 +68,13 @@ class ReliefSamples:
 
 
 def sample_reliefs(batch: RoomBatch, network: FrontEndNetwork) -> ReliefSamples:
-    """The objects of rendered rooms; raises InputError where they show none."""
-    network_m = _network_depth(batch, network)
-    rows = [row for k in range(len(batch)) for row in _rows(batch, k, network_m[k])]
+    """The objects of rendered rooms, looked at by the front-end network at the size that it was trained on.
+
+    Raises InputError where they show none.
+    """
+    network_m = _network_depth(shrunk(batch, network.config.side_px).rgb, network, batch.size_px)
+    small = shrunk(batch, RGB_SIDE_PX).rgb.permute(0, 2, 3, 1).numpy()
+    rows = [row for k in range(len(batch)) for row in _rows(batch, k, network_m[k], small[k])]
     if not rows:
         raise InputError("The rooms show no object; give others.")
     picture, farther, covered = (np.stack(part) for part in zip(*rows, strict=True))
@@ -69,22 +85,24 @@ def sample_reliefs(batch: RoomBatch, network: FrontEndNetwork) -> ReliefSamples:
     )
 
 
-def _network_depth(batch: RoomBatch, network: FrontEndNetwork) -> Float32[np.ndarray, "B H W"]:
+def _network_depth(
+    rgb: UInt8[Tensor, "B 3 h w"], network: FrontEndNetwork, size_px: tuple[int, int]
+) -> Float32[np.ndarray, "B H W"]:
     """Metres of the network's own scale."""
     import torch
     from torch.nn.functional import interpolate
 
     with torch.inference_mode():
-        log_depth = network(batch.rgb.float() / 255).log_depth
-    fine = interpolate(log_depth[:, None], size=batch.z_m.shape[1:], mode="bilinear", align_corners=False)[:, 0]
+        log_depth = network(rgb.float() / 255).log_depth
+    fine = interpolate(log_depth[:, None], size=size_px[::-1], mode="bilinear", align_corners=False)[:, 0]
     return fine.exp().numpy()
 
 
 def _rows(
-    batch: RoomBatch, k: int, network_m: Float32[np.ndarray, "H W"]
+    batch: RoomBatch, k: int, network_m: Float32[np.ndarray, "H W"], rgb: UInt8[np.ndarray, "h w 3"]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     z_m, valid = batch.z_m[k].numpy().astype(np.float64), batch.valid[k].numpy()
-    ids, rgb = batch.instance_ids[k].numpy(), batch.rgb[k].permute(1, 2, 0).numpy()
+    ids = batch.instance_ids[k].numpy()
     values, counts = np.unique(ids[ids > 0], return_counts=True)
     items = tuple(Instance(mask_value=int(v)) for v, n in zip(values, counts, strict=True) if n >= _LEAST_PX)
     camera = Camera(K=batch.K[k].numpy().astype(np.float64), size_px=batch.size_px)
