@@ -27,7 +27,7 @@ MOST = 0.7  # of log(depth / block): farther off, something else is wrong
 _MARGIN = 0.1  # of the mask's box
 _SHARE = 0.02  # of a pixel that the mask must cover there
 _INSIDE = 0.5  # of a pixel that the network was taught at
-_SMOOTHED = 0.6  # pixels: four neighbours come out of one place of the network, and differ a little
+_SMOOTHED = 1.4  # pixels: four neighbours come out of one place of the network, and differ a little
 _FINE, _COARSE = 4.0, 1.0  # of logarithms: of an object's own relief, and of distances between things
 _LIMIT = 3.0
 

@@ -16,6 +16,9 @@ from .lift_box import Box
 from .lift_view import FREE, HIDDEN, OBJECT, ObjectView, flat_index
 
 _CUT_VOXELS = 3.0
+# A surface thinner than this could fall between the grid's points: along z, and straight from it however it is grazed.
+_SHELL_VOXELS, _STRAIGHT_VOXELS = 2.0, 1.25
+_MOST_GRAZED = 0.2  # of what a surface faces the camera: beyond, depth says little about where it is
 # Deeper than any object.
 _BEYOND_M = 1e3
 
@@ -49,19 +52,28 @@ class Evidence:
     """What the view says at each grid point, metres.
 
     hull: negative where the photo looks past or in front of something, so that the object cannot be there; cut off
-    at a few voxels. depth_m: how far behind the object's visible surface, beyond anything where the point is hidden
-    by something else. width_m: of the part that is in front. unknown: hidden by something else, or out of the
-    picture.
+    at a few voxels. depth_m: how far behind the object's visible surface along z, beyond anything where the point is
+    hidden by something else. straight_m: the same straight from the surface, less where it is grazed. width_m: of the
+    part that is in front. unknown: hidden by something else, or out of the picture.
     """
 
     hull: Float32[np.ndarray, "nx ny nz"]
     depth_m: Float32[np.ndarray, "nx ny nz"]
+    straight_m: Float32[np.ndarray, "nx ny nz"]
     width_m: Float32[np.ndarray, "nx ny nz"]
     unknown: Bool[np.ndarray, "nx ny nz"]
 
     def no_deeper_than(self, deep_m: float | Float32[np.ndarray, "nx ny nz"], cut_m: float) -> _Field:
         """The visible surface and what lies behind it up to a depth, positive inside."""
         return np.minimum(self.hull, np.clip(deep_m - self.depth_m, -cut_m, cut_m))
+
+    def shell(self, spacing_m: float, cut_m: float) -> _Field:
+        """What is seen alone, positive inside: thick enough that no surface falls between the points of a grid.
+
+        Along z a table's top that is seen from near its own height would be too thin.
+        """
+        straight = np.clip(np.float32(_STRAIGHT_VOXELS * spacing_m) - self.straight_m, -cut_m, cut_m)
+        return np.maximum(self.no_deeper_than(_SHELL_VOXELS * spacing_m, cut_m), np.minimum(self.hull, straight))
 
 
 def plan_grid(box: Box, *, voxels: int, finest_m: float) -> Grid:
@@ -96,7 +108,8 @@ def gather_evidence(view: ObjectView, grid: BoxPoints, *, straight: bool = False
     straight: `hull` is measured straight from a surface, as distances to other sides are, instead of along the ray.
     """
     hull = np.zeros(grid.shape, dtype=np.float32)
-    depth_m, width_m, unknown = hull.copy(), hull.copy(), np.zeros(grid.shape, dtype=bool)
+    depth_m, straight_m, width_m = hull.copy(), hull.copy(), hull.copy()
+    unknown = np.zeros(grid.shape, dtype=bool)
     camera, box = view.camera, grid.box
     R_cam_from_box = (camera.T_world_from_cam.rotation.inv() * box.R_world_from_box).as_matrix()
     origin_cam = camera.cam_from_world(np.zeros((1, 3)))[0]
@@ -113,9 +126,10 @@ def gather_evidence(view: ObjectView, grid: BoxPoints, *, straight: bool = False
         hull[i] = np.clip(values, -grid.cut_m, grid.cut_m).reshape(grid.shape[1:])
         # Beside the object the hull alone decides, so that the silhouette stays where the mask has it.
         depth_m[i] = np.select([is_object, is_free], [seen.depth_m, 0], _BEYOND_M).reshape(grid.shape[1:])
+        straight_m[i] = depth_m[i] * np.maximum(seen.facing, _MOST_GRAZED).reshape(grid.shape[1:])
         width_m[i] = seen.width_m.reshape(grid.shape[1:])
         unknown[i] = hidden.reshape(grid.shape[1:])
-    return Evidence(hull=hull, depth_m=depth_m, width_m=width_m, unknown=unknown)
+    return Evidence(hull=hull, depth_m=depth_m, straight_m=straight_m, width_m=width_m, unknown=unknown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

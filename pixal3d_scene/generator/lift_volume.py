@@ -31,8 +31,6 @@ _BULKY, _FRAME = 0.55, 0.45
 # Plates of a frame, such as backs and tops, are this deep compared with their width; bars are as deep as wide: bars
 # are parts narrower than this share of the object.
 _PLATE, _BAR = 0.25, 0.05
-# A surface thinner than two voxels could fall between the grid's points.
-_SHELL_VOXELS = 2.0
 # The last visible row of a foot may be this far above what it stands on: a pixel and the grid's own rounding.
 _CONTACT_VOXELS = 2.0
 # A hidden piece must have this share of the largest piece to be kept: a mirrored leg has, a splinter has not.
@@ -53,7 +51,7 @@ def complete_solid(
 ) -> Solid:
     """Carve, copy or believe, and close. goes_on: the box reaches beyond the photo, where the object continues."""
     evidence = gather_evidence(view, grid, straight=True)
-    shell = evidence.no_deeper_than(_SHELL_VOXELS * grid.spacing_m, grid.cut_m)
+    shell = evidence.shell(grid.spacing_m, grid.cut_m)
     if believed is None:
         field, copies = _by_symmetry(view, grid, evidence, shell)
     else:

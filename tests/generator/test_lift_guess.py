@@ -11,6 +11,7 @@ import torch
 from lift_cases import box, joined
 from lift_cases import render as render_analytic
 from rendered_scene import camera_at, render, standing_box
+from scipy.ndimage import binary_erosion
 from scipy.spatial.transform import Rotation
 
 from pixal3d_scene.asset import Mesh, ObjectAsset
@@ -264,6 +265,30 @@ def test_lift_keeps_what_is_seen_and_believes_the_rest() -> None:
     assert vertices[vertices[:, 0] > 0.1].min(axis=0)[2] > -0.2
     assert vertices[:, 2].max() < 0.05 + 0.03  # nothing before the front
     assert vertices[:, 0].min() > -0.4 * (eye[2] + 0.6) / (eye[2] - 0.05) - 0.05  # nothing beside the outline
+
+
+@pytest.mark.parametrize("top_m", [0.6, 0.75, 0.9])
+def test_a_grazed_top_has_neither_holes_nor_steps(top_m: float) -> None:
+    """A table top that is seen from a little above it, and of which a belief knows nothing: what is seen is there,
+    and flat, though it is far thinner along the rays than straight from its surface."""
+    volume = seen_alone(box((-0.6, top_m - 0.03, -0.5), (0.6, top_m, 0.5)))
+    sight = look(volume)
+    nothing = GuessedSolid(
+        cells=CellGrid(box=sight.cut.box), filled=np.full((CELLS,) * 3, 0.01, dtype=np.float32), box=sight.cut.box
+    )
+    lifted = lifted_solid(volume, sight, voxels=64, believed=nothing)
+    camera = volume.depth.camera
+    mesh = lifted.surface_world(10**6)
+    in_cam = mesh.transformed(Similarity.from_rigid(camera.T_world_from_cam).inverse())
+    hits = view([in_cam], camera)
+    inner = binary_erosion(volume.mask, iterations=2)
+    assert float((hits.hit & inner).sum()) / float(inner.sum()) > 0.995
+    points_world = camera.world_from_cam(
+        camera.unproject(camera.pixel_centres()[inner & hits.hit], hits.t[inner & hits.hit])
+    )
+    off_voxels = np.abs(points_world[:, 1] - top_m)[points_world[:, 2] < 0.4] / lifted.solid.grid.spacing_m
+    assert np.quantile(off_voxels, 0.5) < 0.15
+    assert np.quantile(off_voxels, 0.9) < 0.5
 
 
 def test_mirror_images_of_what_is_seen_are_kept_where_they_are_not_unlikely() -> None:
