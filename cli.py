@@ -310,8 +310,8 @@ def train(
         Path | None,
         typer.Option(
             "--from",
-            help="For objects-flows: OUT of objects-structure and objects-voxels, if another folder. For front-end: "
-            "weights to start from.",
+            help="For objects-flows: OUT of objects-structure and objects-voxels, if another folder. For front-end and "
+            "reliefs: weights to start from.",
         ),
     ] = None,
     as_json: JsonOption = False,

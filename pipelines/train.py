@@ -42,8 +42,8 @@ def train(
     (`pipelines.render_objects`, both splits); for extents, hidden sides and reliefs a folder of samples
     (`pipelines.sample_extents`, `pipelines.sample_hidden`, `pipelines.sample_reliefs`).
     minutes: instead of the settings' own limit. earlier: for flows OUT of the autoencoders' runs, where that is another
-    folder; for the front-end network weights to start from instead of chance. Returns the last validation, and where
-    the weights are. Raises InputError where settings, data or an earlier checkpoint do not fit.
+    folder; for the front-end network and that of reliefs weights to start from instead of chance. Returns the last
+    validation, and where the weights are. Raises InputError where settings, data or an earlier checkpoint do not fit.
     """
     settings = read_training_settings(name)
     if not data.exists():
@@ -65,7 +65,7 @@ def train(
     if settings.kind == "extents":
         return _train_extents(settings, plan, data, out, where)
     if settings.kind == "reliefs":
-        return _train_reliefs(settings, plan, data, out, where)
+        return _train_reliefs(settings, plan, data, out, where, earlier)
     if settings.kind == "hidden":
         return _train_hidden(settings, plan, data, out, where)
     from pipelines.train_objects import ObjectRun, train_objects
@@ -149,14 +149,24 @@ def _train_hidden(
 
 
 def _train_reliefs(
-    settings: TrainingSettings, plan: TrainingPlan, samples: Path, out: Path, device: torch.device
+    settings: TrainingSettings,
+    plan: TrainingPlan,
+    samples: Path,
+    out: Path,
+    device: torch.device,
+    earlier: Path | None,
 ) -> dict[str, Any]:
-    from pixal3d_scene.frontend.relief_network import ReliefNetwork, ReliefSize, write_reliefs
+    from pixal3d_scene.frontend.relief_network import ReliefNetwork, ReliefSize, read_reliefs, write_reliefs
     from pixal3d_scene.learning.relief_task import ReliefTask, relief_files
     from pixal3d_scene.learning.training import averaged_weights, train
 
     chosen = settings.reliefs
     network = ReliefNetwork(ReliefSize(widths=chosen.widths, blocks=chosen.blocks))
+    if earlier is not None:
+        begun = read_reliefs(earlier)
+        if begun.size != network.size:
+            raise InputError(f"The network in {earlier} has another size than these settings describe.")
+        network.load_state_dict(begun.state_dict())
     files = [relief_files(samples, split) for split in ("train", "validation")]
     figures = train(ReliefTask(network, *files, batch=chosen.batch, seed=plan.seed), plan, out, device=device)
     if figures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from pixal3d_scene.frontend.front_end_network import NEIGHBOURS, neighbour_px
 from pixal3d_scene.learning.room_batch import ObjectTruth, RoomBatch
 from pixal3d_scene.shell_parts import SHELL_PARTS
 
@@ -53,6 +54,19 @@ def flat_rooms(count: int, *, seed: int, size_px: tuple[int, int] = (64, 64)) ->
         instance_ids=ids, shell_part=shell, label=label, K=K, up_cam=torch.tensor([[0.0, -1.0, 0.0]]).repeat(count, 1),
         camera_height_m=camera_height_m, objects=no_objects(count), seeds=torch.arange(count) + seed * count,
     )  # fmt: skip
+
+
+def told_same(instance: torch.Tensor) -> torch.Tensor:
+    """What a network without error says of neighbours, (B, n, h, w), for instances (B, h, w)."""
+    batch, height, width = instance.shape
+    same = torch.full((batch, 2 * len(NEIGHBOURS), height, width), -20.0)
+    for k, share in enumerate(NEIGHBOURS):
+        apart = neighbour_px(share, (height, width))
+        right = (instance[:, :, :-apart] == instance[:, :, apart:]) & (instance[:, :, apart:] > 0)
+        below = (instance[:, :-apart] == instance[:, apart:]) & (instance[:, apart:] > 0)
+        same[:, 2 * k, :, :-apart][right] = 20.0
+        same[:, 2 * k + 1, :-apart][below] = 20.0
+    return same
 
 
 def no_objects(count: int) -> ObjectTruth:

@@ -1,8 +1,8 @@
 """From the maps of the front-end network to instances: one picture's output in, masks at stride 2 out.
 
 Peaks of the centre map are the objects; a pixel of an object belongs to the peak that its offset points to (Cheng et
-al., "Panoptic-DeepLab", CVPR 2020, section 3.2). Rugs are found by their word instead: the middle of a rug is mostly
-that of the table on it, so that the two would be one object.
+al., "Panoptic-DeepLab", CVPR 2020, section 3.2). Pieces that are of one object are joined (`front_end_joins`). Rugs are
+found by their word instead: the middle of a rug is mostly that of the table on it, so that the two would be one object.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from .front_end_joins import NO_PIECE, joined_pieces
 from .front_end_network import LABEL_STRIDE, STRIDE, FrontEndOutput
 
 # The least a centre map must say; in the mean of looks at different sizes peaks are lower.
@@ -28,6 +29,8 @@ _SURE_RUG, _MAYBE_RUG = 0.5, 0.25  # probability of a rug's pixel: half of a rug
 _LEAST_RUG = 0.01  # of the picture
 _RUG_GAP = 0.015  # longer sides: what keeps two pieces of one rug so far apart is a leg
 _RUG_BLUR = 4  # pixels of the maps around a rug that may be its own in part
+_SURE_SAME = 0.55  # mean probability that pixels of two pieces are of one object
+_FEWEST_PAIRS = 0.05  # of the smaller piece's pixels
 _LEAST_LEFT = 0.1  # of an object: with less than that besides rug, its peak is the rug's
 
 
@@ -68,8 +71,12 @@ def find_instances(
     away = _distances(output.offset[index], peaks)
     owner = away.argmin(dim=0)
     shares = probability[0] * (-away / _UNSURE).softmax(dim=0) * (1 - rug_share)
-    for k, height in enumerate(heights.tolist()):
-        whole = is_object & (owner == k)
+    pieces = torch.where(is_object & ~on_rug, owner, NO_PIECE)
+    group = joined_pieces(pieces, output.same[index], len(peaks), sure=_SURE_SAME, fewest=_FEWEST_PAIRS)
+    for k in sorted(set(group.tolist())):
+        own = torch.nonzero(group == k)[:, 0]
+        height = float(heights[own].max())
+        whole = is_object & torch.isin(owner, own)
         mask = whole & ~on_rug
         if int(mask.sum()) < max(_FEWEST_PX, _LEAST_LEFT * int(whole.sum())):
             continue
@@ -77,7 +84,9 @@ def find_instances(
         words = (label * covered).sum(dim=(1, 2)) / covered.sum()
         word = int(words.argmax()) if float(words.max()) > _SURE_WORD else None
         sure = float(probability[0][mask].mean())
-        found.append(FoundInstance(mask=mask, share=shares[k], label=word, score=float(height**0.5) * sure))
+        found.append(
+            FoundInstance(mask=mask, share=shares[own].sum(dim=0), label=word, score=float(height**0.5) * sure)
+        )
     return sorted(found, key=lambda f: -f.score)
 
 

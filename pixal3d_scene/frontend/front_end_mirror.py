@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from .front_end_network import FrontEndNetwork, FrontEndOutput
+from .front_end_network import NEIGHBOURS, FrontEndNetwork, FrontEndOutput, neighbour_px
 
 
 def look_twice(network: FrontEndNetwork, rgb: Float[Tensor, "1 3 H W"]) -> FrontEndOutput:
@@ -21,6 +21,7 @@ def look_twice(network: FrontEndNetwork, rgb: Float[Tensor, "1 3 H W"]) -> Front
         shell=_mean(both.shell.log_softmax(dim=1)),
         centre=_mean(both.centre),
         offset=_mean(both.offset, flip_first=True),
+        same=_mean_of_neighbours(both.same),
         label=_mean(both.label.log_softmax(dim=1)),
         up_cam=F.normalize(torch.stack([both.up_cam[:1], both.up_cam[1:] * _MIRROR.to(both.up_cam)]).mean(0), dim=1),
         log_focal=both.log_focal.mean(0, keepdim=True),
@@ -28,6 +29,17 @@ def look_twice(network: FrontEndNetwork, rgb: Float[Tensor, "1 3 H W"]) -> Front
 
 
 _MIRROR = torch.tensor([-1.0, 1.0, 1.0])
+
+
+def _mean_of_neighbours(same: Float[Tensor, "2 n h w"]) -> Float[Tensor, "1 n h w"]:
+    """In the mirror a pixel's right neighbour is its left one: what is said of the pair belongs to that pixel."""
+    one, other = same[:1], same[1:].flip(-1)
+    shifted = other.clone()
+    for k, share in enumerate(NEIGHBOURS):
+        apart = neighbour_px(share, same.shape[-2:])
+        shifted[:, 2 * k, :, :-apart] = other[:, 2 * k, :, apart:]
+        shifted[:, 2 * k, :, -apart:] = one[:, 2 * k, :, -apart:]
+    return (one + shifted) / 2
 
 
 def _mean(maps: Float[Tensor, "2 *C h w"], *, flip_first: bool = False) -> Float[Tensor, "1 *C h w"]:

@@ -8,6 +8,7 @@ centres are offsets in longer sides. Instances are centres and offsets to them, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,8 @@ from torch.nn import functional as F
 STRIDE = 2  # pixels of the picture per pixel of the dense outputs
 LABEL_STRIDE = 4
 SIZE_MULTIPLE_PX = 32
+# How far apart the pixels are that are told to be of one object or not, in longer sides: to the right and below.
+NEIGHBOURS = (1 / 32, 1 / 10)
 # Classes of the shell head: 0 is an object, the others are `instances.SHELL_PARTS`.
 SHELL_CLASSES = ("object", "floor", "wall", "ceiling", "window", "door")
 
@@ -44,14 +47,17 @@ class FrontEndOutput:
     """Dense maps have `STRIDE` pixels of the picture per pixel, labels LABEL_STRIDE; (h, w) = (H / 2, W / 2).
 
     log_depth: of z in m over the focal length in longer sides. shell: logits of SHELL_CLASSES. centre: logits of
-    "an object's visible middle is here". offset: (x, y) from a pixel to its object's middle, in longer sides.
-    label: logits of the labels. up_cam: unit vector against gravity. log_focal: of the focal length in longer sides.
+    "an object's visible middle is here". offset: (x, y) from a pixel to its object's middle, in longer sides. same:
+    logits of "this pixel and its neighbour are of one object", to the right and below for each of NEIGHBOURS (Gao et
+    al., "SSAP", ICCV 2019, section 3.1). label: logits of the labels. up_cam: unit vector against gravity. log_focal:
+    of the focal length in longer sides.
     """
 
     log_depth: Float[Tensor, "B h w"]
     shell: Float[Tensor, "B 6 h w"]
     centre: Float[Tensor, "B h w"]
     offset: Float[Tensor, "B 2 h w"]
+    same: Float[Tensor, "B n h w"]
     label: Float[Tensor, "B L h/2 w/2"]
     up_cam: Float[Tensor, "B 3"]
     log_focal: Float[Tensor, "B"]
@@ -83,7 +89,7 @@ class FrontEndNetwork(nn.Module):
         half = config.finest_width // 2
         self.finer, self.edges = nn.Conv2d(d, 4 * half, 1), nn.Conv2d(w[0], half, 1)
         self.finest = _conv(half, config.finest_width)
-        self.dense = nn.Conv2d(config.finest_width, 1 + len(SHELL_CLASSES) + 1 + 2, 1)
+        self.dense = nn.Conv2d(config.finest_width, 1 + len(SHELL_CLASSES) + 1 + 2 + 2 * len(NEIGHBOURS), 1)
         self.label = nn.Conv2d(d, len(config.labels), 1)
         self.view = nn.Sequential(nn.Linear(w[4], w[4]), nn.ReLU(), nn.Linear(w[4], 4))
 
@@ -112,11 +118,17 @@ class FrontEndNetwork(nn.Module):
             log_depth=dense[:, 0] + 1.0,
             shell=dense[:, 1 : 1 + n],
             centre=dense[:, 1 + n] - 4.0,
-            offset=dense[:, 2 + n :],
+            offset=dense[:, 2 + n : 4 + n],
+            same=dense[:, 4 + n :],
             label=self.label(y).float(),
             up_cam=up_cam,
             log_focal=view[:, 3] - 0.2,
         )
+
+
+def neighbour_px(share: float, size: Sequence[int]) -> int:
+    """How many pixels of a map of that height and width a neighbour is away. share: one of NEIGHBOURS."""
+    return max(1, round(share * max(size)))
 
 
 def _places(x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 2 h w"]:

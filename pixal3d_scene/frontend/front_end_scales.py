@@ -32,6 +32,7 @@ def mean_of_looks(looks: Sequence[FrontEndOutput]) -> FrontEndOutput:
         shell=mean(lambda look: look.shell.log_softmax(dim=1)),
         centre=mean(lambda look: look.centre[:, None])[:, 0],
         offset=mean(lambda look: look.offset),
+        same=mean(lambda look: look.same),
         label=mean(lambda look: look.label.log_softmax(dim=1)),
         up_cam=first.up_cam,
         log_focal=first.log_focal,

@@ -129,6 +129,7 @@ class OwnNetwork:
             shell=output.shell[..., rows, columns],
             centre=output.centre[:, rows, columns],
             offset=output.offset[..., rows, columns],
+            same=output.same[..., rows, columns],
             label=output.label[..., label_rows, label_columns],
             up_cam=output.up_cam,
             log_focal=output.log_focal,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..frontend.front_end_network import FrontEndOutput
+from ..frontend.front_end_network import NEIGHBOURS, FrontEndOutput, neighbour_px
 from .front_end_targets import NO_LABEL, FrontEndTargets
 
 WEIGHTS = {
     "depth": 1.0, "depth_shape": 1.0, "depth_steps": 1.0, "shell": 1.0, "centre": 1.0, "offset": 20.0,
-    "label": 0.3, "up": 10.0, "focal": 0.5,
+    "same": 1.0, "label": 0.3, "up": 10.0, "focal": 0.5,
 }  # fmt: skip
 _SCALES = 3
 
@@ -30,6 +30,7 @@ def front_end_loss(output: FrontEndOutput, truth: FrontEndTargets) -> dict[str, 
         "centre": _centre_loss(output.centre, truth.centre),
         "offset": ((output.offset - truth.offset).abs().sum(dim=1) * truth.weight).sum()
         / truth.weight.sum().clamp(min=1e-6),
+        "same": _same_loss(output.same, truth.instance),
         "label": _mean(
             F.cross_entropy(output.label, truth.label.clamp(min=0), reduction="none"),
             truth.label != NO_LABEL,
@@ -68,3 +69,23 @@ def _centre_loss(logits: Float[Tensor, "B h w"], peaks: Float[Tensor, "B h w"]) 
     hit = -((1 - probability) ** 2) * probability.log() * at_peak
     miss = -((1 - peaks) ** 4) * probability**2 * (1 - probability).log() * ~at_peak
     return (hit.sum() + miss.sum()) / at_peak.sum().clamp(min=1)
+
+
+def _same_loss(logits: Float[Tensor, "B n h w"], instance: Int64[Tensor, "B h w"]) -> Float[Tensor, ""]:
+    """Pairs of one object, of two, and of an object and the room weigh alike, however many there are."""
+    total = logits.new_zeros(())
+    for k, share in enumerate(NEIGHBOURS):
+        apart = neighbour_px(share, instance.shape[1:])
+        pairs = (
+            (logits[:, 2 * k, :, :-apart], instance[:, :, :-apart], instance[:, :, apart:]),
+            (logits[:, 2 * k + 1, :-apart], instance[:, :-apart], instance[:, apart:]),
+        )
+        for said, one, other in pairs:
+            one_object = (one == other) & (one > 0)
+            two_objects = (one != other) & (one > 0) & (other > 0)
+            with_room = (one != other) & ((one == 0) | (other == 0))
+            loss = F.binary_cross_entropy_with_logits(said, one_object.to(said.dtype), reduction="none")
+            total = (
+                total + 0.5 * _mean(loss, one_object) + 0.3 * _mean(loss, two_objects) + 0.2 * _mean(loss, with_room)
+            )
+    return total / (2 * len(NEIGHBOURS))

@@ -82,8 +82,11 @@ class _Studio:
     def __init__(self, surfaces: Sequence[Surface]) -> None:
         self._surfaces = [surface for surface in surfaces if len(surface.mesh_world.faces)]
         self._normals = [smooth_normals(surface.mesh_world) for surface in self._surfaces]
+        shading = [surface for surface in self._surfaces if surface.casts_shadow]
         self._caster = Raycaster([surface.mesh_world for surface in self._surfaces])
-        self._shades = Raycaster([surface.mesh_world for surface in self._surfaces if surface.casts_shadow])
+        # An object alone casts all the shadow there is: what it takes to cast rays is not built twice.
+        all_shade = len(shading) == len(self._surfaces)
+        self._shades = self._caster if all_shade else Raycaster([surface.mesh_world for surface in shading])
 
     def look(
         self, camera: Camera, points_px: Float[np.ndarray, "n 2"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from flat_rooms import told_same
 from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional as F
@@ -33,8 +34,9 @@ def maps(table: Bool[Tensor, "h w"], rug: Bool[Tensor, "h w"], *, sure: float = 
     word = torch.full((3, HEIGHT, WIDTH), 0.05)
     word[TABLE][table], word[RUG][rug] = 0.9, sure
     word[0] = 1 - word[1:].sum(dim=0)
+    told = told_same((table.long() + 2 * (rug & ~table).long())[None])
     return FrontEndOutput(
-        log_depth=torch.zeros(1, HEIGHT, WIDTH), shell=shell, centre=centre, offset=offset,
+        log_depth=torch.zeros(1, HEIGHT, WIDTH), shell=shell, centre=centre, offset=offset, same=told,
         label=F.avg_pool2d(word[None], 2).log(), up_cam=torch.tensor([[0.0, -1.0, 0.0]]), log_focal=torch.zeros(1),
     )  # fmt: skip
 

@@ -8,13 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from flat_rooms import FLOOR, WALL, flat_rooms
+from flat_rooms import FLOOR, WALL, flat_rooms, told_same
 from typer.testing import CliRunner
 
 from cli import app
 from pixal3d_scene.errors import BackendMissing, StageFailed
 from pixal3d_scene.frontend.closer_look import vote_maps, window_around
-from pixal3d_scene.frontend.front_end_network import FrontEndConfig, FrontEndNetwork, FrontEndOutput
+from pixal3d_scene.frontend.front_end_network import (
+    NEIGHBOURS,
+    FrontEndConfig,
+    FrontEndNetwork,
+    FrontEndOutput,
+    neighbour_px,
+)
 from pixal3d_scene.frontend.front_end_weights import write_front_end
 from pixal3d_scene.frontend.given_masks import instances_from_label_map
 from pixal3d_scene.frontend.object_votes import ObjectVoter, ObjectVotes
@@ -65,6 +71,7 @@ def knowing(weights: Path, monkeypatch: pytest.MonkeyPatch) -> OwnNetwork:
         shell=torch.nn.functional.one_hot(truth.shell, 6).permute(0, 3, 1, 2) * 20.0,
         centre=torch.logit(truth.centre.clamp(1e-6, 1 - 1e-6)),
         offset=truth.offset,
+        same=told_same(truth.instance),
         label=torch.nn.functional.one_hot(truth.label.clamp(min=0), len(LABELS)).permute(0, 3, 1, 2) * 20.0,
         up_cam=truth.up_cam,
         log_focal=truth.log_focal,
@@ -155,6 +162,12 @@ def test_a_mirrored_photo_gets_the_mirrored_answer(weights: Path) -> None:
         assert torch.allclose(getattr(mirrored, name).flip(-1), getattr(seen, name), atol=1e-4), name
     x, y = mirrored.offset.flip(-1)[0]
     assert torch.allclose(torch.stack([-x, y]), seen.offset[0], atol=1e-4)
+    for k, share in enumerate(NEIGHBOURS):
+        apart = neighbour_px(share, seen.same.shape[-2:])
+        right, below = 2 * k, 2 * k + 1
+        left = mirrored.same[0, right].flip(-1)[:, apart:]  # of a pixel and the one at its left
+        assert torch.allclose(left, seen.same[0, right, :, :-apart], atol=1e-4)
+        assert torch.allclose(mirrored.same[0, below].flip(-1), seen.same[0, below], atol=1e-4)
     assert torch.allclose(mirrored.up_cam * torch.tensor([-1.0, 1, 1]), seen.up_cam, atol=1e-5)
     assert torch.equal(mirrored.log_focal, seen.log_focal)
 

@@ -77,6 +77,16 @@ def test_training_lowers_the_loss_and_leaves_a_file_for_the_front_end(tmp_path: 
     curve = [row.split(",") for row in (tmp_path / "out" / "curves.csv").read_text().splitlines()]
     losses = [float(row[-1]) for row in curve if "train" in row and "loss" in row]
     assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    slow = tmp_path / "slow.toml"
+    slow.write_text(
+        'kind = "reliefs"\n[plan]\nsteps = 1\nlearning_rate = 1e-9\naveraging = 0.001\n'
+        "[reliefs]\nwidths = [8, 12, 16]\nblocks = [1, 1, 1]\nbatch = 8\n"
+    )
+    on = train(str(slow), tmp_path, tmp_path / "on", device="cpu", earlier=Path(done["weights"]))
+    before, after = (read_reliefs(Path(run["weights"])).enter.weight for run in (done, on))
+    assert torch.allclose(before, after, atol=1e-3)
+    with pytest.raises(InputError, match="another size"):
+        train("reliefs", tmp_path, tmp_path / "other", device="cpu", earlier=Path(done["weights"]))
 
 
 def test_the_packages_weights_know_shapes_better_than_blocks_and_the_front_end_do(tmp_path: Path) -> None:

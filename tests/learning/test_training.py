@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from flat_rooms import FLOOR, WALL, flat_rooms
+from flat_rooms import FLOOR, WALL, flat_rooms, told_same
 from PIL import Image
 
 from pixal3d_scene.errors import InputError
@@ -47,6 +47,7 @@ def perfect(truth: FrontEndTargets) -> FrontEndOutput:
         shell=torch.nn.functional.one_hot(truth.shell, 6).permute(0, 3, 1, 2) * 20.0,
         centre=torch.logit(truth.centre.clamp(1e-6, 1 - 1e-6)),
         offset=truth.offset,
+        same=told_same(truth.instance),
         label=torch.nn.functional.one_hot(truth.label.clamp(min=0), 5).permute(0, 3, 1, 2) * 20.0,
         up_cam=truth.up_cam,
         log_focal=truth.log_focal,
