@@ -29,7 +29,7 @@ _SURE_RUG, _MAYBE_RUG = 0.5, 0.25  # probability of a rug's pixel: half of a rug
 _LEAST_RUG = 0.01  # of the picture
 _RUG_GAP = 0.015  # longer sides: what keeps two pieces of one rug so far apart is a leg
 _RUG_BLUR = 4  # pixels of the maps around a rug that may be its own in part
-_SURE_SAME = 0.55  # mean probability that pixels of two pieces are of one object
+_SURE_SAME = 0.6  # mean probability that pixels of two pieces are of one object
 _FEWEST_PAIRS = 0.05  # of the smaller piece's pixels
 _LEAST_LEFT = 0.1  # of an object: with less than that besides rug, its peak is the rug's
 
