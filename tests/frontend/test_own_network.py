@@ -97,8 +97,8 @@ def test_metres_and_focal_length_are_those_of_the_room(knowing: OwnNetwork) -> N
     error = depth.z_m / true_z_m - 1
     assert depth.valid.all()
     assert np.median(np.abs(error)[masks().label_map == 0]) < 0.05
-    # Of the distance of what stands on the floor a network has a fifth, however right it is.
-    assert all(abs(np.median(error[masks().label_map == v])) < 0.11 for v in np.unique(masks().label_map)[1:])
+    # How far what stands on the floor is has another network a say in, which has never seen flat cards.
+    assert all(abs(np.median(error[masks().label_map == v])) < 0.13 for v in np.unique(masks().label_map)[1:])
     usually_higher = OwnDepth(knowing, assumed=replace(ASSUMED, camera_height_m=1.44 * true_m))
     higher = usually_higher.estimate(photo(), masks(), KnownView(horizontal_fov_deg=fov_deg))
     assert higher.camera.centre_world[1] == pytest.approx(1.2 * true_m, rel=0.02)
