@@ -97,7 +97,10 @@ def run(
     prompts: Annotated[
         list[Path] | None,
         typer.Option(
-            "--points", "--boxes", help="JSON of the objects to segment, by points or boxes.", rich_help_panel=_INPUT
+            "--points",
+            "--boxes",
+            help="JSON of the objects to segment, by points or boxes (needs --segmenter sam2 or sam).",
+            rich_help_panel=_INPUT,
         ),
     ] = None,
     labels: Annotated[

@@ -178,10 +178,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns without lines, so that a pipe can cut them."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*header, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))  # a file may be called room[final].jpg, which is no markup
     # A pipe has no width: rows must not be folded there.
     console = Console(width=None if _is_terminal(sys.stdout) else 240)
     with console.capture() as table_text:

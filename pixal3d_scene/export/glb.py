@@ -43,7 +43,9 @@ def scene_glb(scene: SceneGraph, *, photo: Photo, jpeg_quality: int, room_shell:
     )
     objects = [_object_node(scene, item) for item in scene.top_down()]
     shell = [_shell_node(surface, scene.ROOT) for surface in shell_surfaces(scene)] if room_shell else []
-    return glb_bytes([root, _camera_node(scene), *shell, *objects], jpeg_quality=jpeg_quality)
+    return glb_bytes(
+        [root, _camera_node(scene.camera.resized(photo.full_size_px)), *shell, *objects], jpeg_quality=jpeg_quality
+    )
 
 
 def object_glb(item: SceneObject, *, jpeg_quality: int) -> bytes:
@@ -77,15 +79,15 @@ def _shell_node(surface: RoomSurface, root: str) -> GltfNode:
     return GltfNode(name=surface.name, parent=root, mesh=surface.mesh_world, material=surface.material, extras=extras)
 
 
-def _camera_node(scene: SceneGraph) -> GltfNode:
-    camera = scene.camera
+def _camera_node(camera: Camera) -> GltfNode:
+    """camera: at the size of the oriented photo, whatever size it was worked on at."""
     extras: dict[str, Any] = {**camera_facts(camera), "size_px": list(camera.size_px)}
     note = _camera_note(camera)
     if note is not None:
         extras["note"] = note
     return GltfNode(
         name=CAMERA_NODE,
-        parent=scene.ROOT,
+        parent=SceneGraph.ROOT,
         T_parent_from_node=camera.T_world_from_cam * RigidTransform.from_rotation(cv_from_gl()),
         camera={"type": "perspective", "perspective": _perspective(camera)},
         extras=extras,

@@ -234,6 +234,15 @@ def test_the_camera_has_a_far_plane_behind_everything():
     assert 100 < perspective.zfar < 1e6
 
 
+def test_the_camera_in_extras_is_that_of_the_file_though_the_photo_was_worked_on_smaller():
+    scene = hand_made_scene()
+    width, height = scene.camera.size_px
+    photo = replace(hand_made_photo((width, height)), reduced_from_px=(3 * width, 3 * height))
+    extras = _node(_read(scene_glb(scene, photo=photo, jpeg_quality=92, room_shell=True)), "photo_camera").extras
+    assert extras["size_px"] == [3 * width, 3 * height]
+    assert np.array(extras["K"])[:2] == pytest.approx(3 * scene.camera.K[:2])
+
+
 def test_a_principal_point_off_the_middle_is_told_and_kept_in_extras():
     camera = hand_made_camera()
     K = camera.K.copy()

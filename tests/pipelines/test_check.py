@@ -47,9 +47,12 @@ def test_a_low_score_is_no_failure(room: RoomOnDisk) -> None:
 def test_a_folder_gives_a_table_and_a_list(room: RoomOnDisk, tmp_path: Path) -> None:
     Image.open(room.photo).save(tmp_path / "a.png")
     Image.open(room.photo).resize((80, 60)).save(tmp_path / "b.png")
+    Image.open(room.photo).save(tmp_path / "c[final].png")
     table = check(tmp_path)
     assert table.exit_code == 0, table.output
     assert "a.png" in table.stdout
+    assert "c[final].png" in table.stdout  # no markup
+    (tmp_path / "c[final].png").unlink()
     assert "b.png" in table.stdout
     documents = json.loads(check(tmp_path, "--json").stdout)
     assert [Path(d["photo"]).name for d in documents] == ["a.png", "b.png"]
