@@ -154,7 +154,7 @@ def run(
 ) -> None:
     """Reconstruct rooms from photos."""
     with exit_codes(verbose):
-        from pipelines.batch import find_photos, find_unread, plan_photos, run_folders, run_photos
+        from pipelines.batch import find_left_out, find_photos, plan_photos, run_folders, run_photos
         from pipelines.given_files import GivenFiles
         from pixal3d_scene.errors import InputError
         from pixal3d_scene.frontend.vocabulary import parse_labels
@@ -172,8 +172,8 @@ def run(
             },
         )  # fmt: skip
         found = find_photos(photos)
-        for path in find_unread(photos):
-            remark(f"warning: {path} is left out: {path.suffix} is not read, export it as JPEG.")
+        for path, why in find_left_out(photos):
+            remark(f"warning: {path} is left out: {why}.")
         folders = run_folders(found, out)
         if len(found) > 1 and (masks or prompts or depth or camera or known_size):
             raise InputError(
@@ -228,13 +228,15 @@ def check(
 ) -> None:
     """Score photos from 0 to 100 before any time is spent on them; 75 and more is "go"."""
     with exit_codes(verbose):
-        from pipelines.batch import find_photos
+        from pipelines.batch import find_left_out, find_photos
         from pipelines.check import check_photos
         from pipelines.given_files import GivenFiles
         from pixal3d_scene.errors import InputError
 
         settings = _settings("embedded", Quality.standard, config, {"photo.max_megapixels": max_megapixels})
         found = find_photos(photos)
+        for path, why in find_left_out(photos):
+            remark(f"warning: {path} is left out: {why}.")
         if len(found) > 1 and (masks or camera):
             raise InputError("--masks and --camera belong to one photo; check the photos one by one.")
         done = list(check_photos(found, settings, GivenFiles(masks=masks, camera=camera, fov_deg=fov)))

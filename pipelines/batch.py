@@ -19,6 +19,8 @@ from .room import RoomRun, plan_room, run_room
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif")
 # Pictures that people have in their folders and that are not read here.
 UNREAD_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".jxl")
+# What people keep beside NAME.jpg: NAME_mask.png is no photo of a room.
+_BESIDE = ("_mask", "_masks", "_depth", "_instances")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,8 @@ def find_photos(paths: list[Path]) -> list[Path]:
             if not os.path.isdir(path):
                 photos.append(path)
                 continue
-            inside = sorted(p for p in path.iterdir() if _is_photo(p))
+            pictures = sorted(p for p in path.iterdir() if _is_photo(p))
+            inside = [p for p in pictures if not _is_beside(p, pictures)]
         except OSError as error:
             raise InputError(f"The folder {path} cannot be read ({error.strerror}); check its permissions.") from error
         if not inside:
@@ -104,10 +107,24 @@ def find_photos(paths: list[Path]) -> list[Path]:
     return photos
 
 
-def find_unread(paths: list[Path]) -> list[Path]:
-    """Pictures in the given folders whose format is not read, so that they are not passed over in silence."""
-    folders = [path for path in paths if os.path.isdir(path)]
-    return sorted(p for folder in folders for p in folder.iterdir() if p.suffix.lower() in UNREAD_SUFFIXES)
+def find_left_out(paths: list[Path]) -> list[tuple[Path, str]]:
+    """Pictures in the given folders that `find_photos` passes over, and why, so that it is not done in silence."""
+    left: list[tuple[Path, str]] = []
+    for folder in (path for path in paths if os.path.isdir(path)):
+        files = sorted(folder.iterdir())
+        pictures = [p for p in files if _is_photo(p)]
+        for path in files:
+            if path.suffix.lower() in UNREAD_SUFFIXES:
+                left.append((path, f"{path.suffix} is not read, export it as JPEG"))
+            elif path in pictures and _is_beside(path, pictures):
+                left.append((path, "by its name it belongs to a photo beside it; name it alone to run it"))
+    return left
+
+
+def _is_beside(path: Path, pictures: list[Path]) -> bool:
+    """Whether it is called as another picture's masks or depth are."""
+    stems = {p.stem for p in pictures}
+    return any(path.stem.endswith(word) and path.stem.removesuffix(word) in stems for word in _BESIDE)
 
 
 def _is_photo(path: Path) -> bool:

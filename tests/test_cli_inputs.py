@@ -314,6 +314,25 @@ def test_a_photo_of_few_pixels_is_refused_by_check_as_well(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("command", [("run", "--dry-run"), ("check",)])
+def test_masks_and_depth_beside_a_photo_are_no_photos(
+    room: RoomOnDisk, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    for name in ("sofa.png", "sofa_mask.png", "sofa_depth.png", "sofa_instances.png", "white_mask.png"):
+        Image.open(room.photo).save(tmp_path / name)
+    (tmp_path / "raw.dng").write_bytes(b"raw")
+    done = CliRunner().invoke(app, [*command, str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    assert [Path(document["photo"]).name for document in json.loads(done.stdout)] == ["sofa.png", "white_mask.png"]
+    told = done.stderr
+    assert "sofa_mask.png is left out" in told
+    assert "sofa_depth.png is left out" in told
+    assert "sofa_instances.png is left out" in told
+    assert "raw.dng is left out: .dng is not read" in told
+    alone = CliRunner().invoke(app, [*command, str(tmp_path / "sofa_mask.png"), "--json"])  # named, it is run
+    assert alone.exit_code == 0, alone.output
+
+
 def test_a_dry_run_of_a_folder_tells_of_the_good_and_the_bad_photos(room: RoomOnDisk, tmp_path: Path) -> None:
     folder, out = tmp_path / "Fotos, große", tmp_path / "run"
     folder.mkdir()
