@@ -36,7 +36,7 @@ SIZE_PX, PICTURE_PX, CUBE_OVER_CROP = (512, 384), 64, 1.25
 def seen_room() -> SeenRoom:
     """A room for training, seen by a camera of a photo's size."""
     pack = small_pack()
-    room = sample_room(Shelf.of(pack, "train"), 10, SIZE_PX)
+    room = sample_room(Shelf.of(pack, "train"), 3, SIZE_PX)
     triangles = scene_triangles(PackTensors.of(pack, "cpu"), [room])
     cpu = torch.device("cpu")
     R, eye, K = (stacked([a], cpu) for a in (room.R_cam_from_world, room.eye_world, room.K))

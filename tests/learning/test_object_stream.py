@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from object_cases import SEED, drawn_grid, small_objects
+from object_cases import drawn_grid, small_objects
 from torch.nn import functional as F
 from training_cases import small_pack
 
@@ -56,10 +56,10 @@ def misfit(batch: ObjectBatch, index: int, grid: ObjectGrid) -> tuple[float, flo
 
 @functools.cache
 def sound_grids() -> tuple[ObjectGrid, ...]:
-    """The batch's grids; those of chairs and tables finer: their legs are thinner than a voxel of 64 and torn there."""
+    """The batch's grids; those of chairs finer, since their legs are thinner than a voxel of 64 and torn there."""
     batch, finer = small_objects(), {}
     for index, seen, _, view in objects_in_photos():
-        if LABELS[batch.label[index]] in ("chair", "table"):
+        if LABELS[batch.label[index]] == "chair":
             finer[index] = object_grid(view, seen.triangles, int(batch.number[index]), resolution=192)
     assert finer
     return tuple(finer.get(index) or grid for index, grid in enumerate(batch.grids))
@@ -231,7 +231,7 @@ def test_splits_share_no_model_and_no_room() -> None:
 
 
 def test_finer_shading_changes_the_picture_alone() -> None:
-    fine = next(object_batches(small_pack(), batch=1, seed=SEED, wanted=ObjectFormat(finer=2)))
+    fine = next(object_batches(small_pack(), batch=1, seed=3, wanted=ObjectFormat(finer=2)))
     plain = small_objects()
     assert torch.equal(fine.region, plain.region[:1])
     assert torch.equal(fine.z_m, plain.z_m[:1])
