@@ -188,14 +188,15 @@ def thing_materials(rng: np.random.Generator, label: str, model: int) -> tuple[M
 
 
 def _rug(rng: np.random.Generator, *, is_round: bool) -> Material:
+    (weave,) = rng.spawn(1)  # draws of its own, as `sample_groups._rug`
     first, second = random_colour(rng, pale=0.2), random_colour(rng, pale=0.3)
-    if rng.random() < 0.3:  # woven of one colour
-        second = shade(first, float(rng.uniform(0.6, 1.3)))
+    if weave.random() < 0.3:  # of one colour
+        second = shade(first, float(weave.uniform(0.6, 1.3)))
     shares = {"ornament": 0.25, "carpet": 0.27, "stripes": 0.12, "plain": 0.08, "border": 0.28}
     if is_round:
         shares = {"ornament": 0.1, "carpet": 0.3, "plain": 0.1, "rings": 0.5}
     pattern = str(rng.choice(list(shares), p=list(shares.values())))
-    turn = float(rng.choice([0.0, np.pi / 2])) if pattern != "border" else 0.0
+    turn = float(weave.choice([0.0, np.pi / 2])) if pattern != "border" else 0.0
     scale = float(rng.uniform(0.05, 0.7))
     return Material(pattern=pattern, first=first, second=second, scale_m=scale, turn_rad=turn, gloss=0.0)
 

@@ -133,9 +133,10 @@ def _rug(room: Arrangement, under: Thing, chance: float) -> None:
     if rng.random() > chance:
         return
     size = np.array([under.size_m[0] + rng.uniform(0.2, 1.2), 0.0, under.size_m[2] + rng.uniform(0.4, 1.6)])
-    is_round = rng.random() < 0.2
+    (shape,) = rng.spawn(1)  # draws of its own: what else is in the room of a seed stays as it was without round rugs
+    is_round = shape.random() < 0.2
     if is_round:
-        size[[0, 2]] = rng.uniform(1.0, 1.25) * size[[0, 2]].mean()
+        size[[0, 2]] = shape.uniform(1.0, 1.25) * size[[0, 2]].mean()
     limit = np.array([room.size_m[0], 1.0, room.size_m[1]]) - 0.3
     size = np.minimum(size, limit)
     if is_round:
