@@ -98,7 +98,8 @@ def find_photos(paths: list[Path]) -> list[Path]:
                 photos.append(path)
                 continue
             pictures = sorted(p for p in path.iterdir() if _is_photo(p))
-            inside = [p for p in pictures if not _is_beside(p, pictures)]
+            stems = {p.stem for p in pictures}
+            inside = [p for p in pictures if not _is_beside(p, stems)]
         except OSError as error:
             raise InputError(f"The folder {path} cannot be read ({error.strerror}); check its permissions.") from error
         if not inside:
@@ -112,18 +113,17 @@ def find_left_out(paths: list[Path]) -> list[tuple[Path, str]]:
     left: list[tuple[Path, str]] = []
     for folder in (path for path in paths if os.path.isdir(path)):
         files = sorted(folder.iterdir())
-        pictures = [p for p in files if _is_photo(p)]
+        stems = {p.stem for p in files if _is_photo(p)}
         for path in files:
             if path.suffix.lower() in UNREAD_SUFFIXES:
                 left.append((path, f"{path.suffix} is not read, export it as JPEG"))
-            elif path in pictures and _is_beside(path, pictures):
+            elif _is_photo(path) and _is_beside(path, stems):
                 left.append((path, "by its name it belongs to a photo beside it; name it alone to run it"))
     return left
 
 
-def _is_beside(path: Path, pictures: list[Path]) -> bool:
-    """Whether it is called as another picture's masks or depth are."""
-    stems = {p.stem for p in pictures}
+def _is_beside(path: Path, stems: set[str]) -> bool:
+    """Whether it is called as another picture's masks or depth are. stems: of all pictures of the folder."""
     return any(path.stem.endswith(word) and path.stem.removesuffix(word) in stems for word in _BESIDE)
 
 

@@ -40,8 +40,9 @@ def read_front_end(path: Path) -> FrontEndNetwork:
     config = FrontEndConfig(**sizes)
     network = FrontEndNetwork(config)
     wanted = network.state_dict()
-    if wanted.keys() != tensors.keys():
-        wrong = sorted(wanted.keys() ^ tensors.keys())
+    wrong = sorted(wanted.keys() ^ tensors.keys())
+    wrong += sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
+    if wrong:
         raise BackendMissing(f"The front-end weights {path} do not fit the network: {', '.join(wrong[:5])}.")
     network.load_state_dict({name: value.to(wanted[name].dtype) for name, value in tensors.items()})
     return network.eval()

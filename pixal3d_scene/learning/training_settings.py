@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import InputError
 
 
+_MULTIPLE_PX = 32  # of the sides of the front-end network's pictures, whose coarsest stride it is
+
+
 class _Tree(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +43,15 @@ class RoomSettings(_Tree):
     half_size_steps: int = Field(0, ge=0, description="First steps that see the pictures at half this size.")
     batch: int = Field(16, ge=1, description="Rooms per step, where they are rendered as they are needed.")
     validation_batches: int = Field(8, ge=1, description="Batches that are never trained on.")
+
+    @model_validator(mode="after")
+    def _sides_that_the_network_takes(self) -> RoomSettings:
+        longer = max(self.size_px)
+        for side in self.sides_px:
+            size = [side * edge / longer for edge in self.size_px]
+            if any(edge % _MULTIPLE_PX for edge in size):
+                raise ValueError(f"sides_px {side} gives pictures whose sides are no multiples of {_MULTIPLE_PX} px")
+        return self
 
 
 class ObjectSettings(_Tree):

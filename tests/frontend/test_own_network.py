@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from flat_rooms import FLOOR, WALL, flat_rooms, told_same
+from safetensors import safe_open
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from cli import app
@@ -21,7 +23,7 @@ from pixal3d_scene.frontend.front_end_network import (
     FrontEndOutput,
     neighbour_px,
 )
-from pixal3d_scene.frontend.front_end_weights import write_front_end
+from pixal3d_scene.frontend.front_end_weights import read_front_end, write_front_end
 from pixal3d_scene.frontend.given_masks import instances_from_label_map
 from pixal3d_scene.frontend.object_votes import ObjectVoter, ObjectVotes
 from pixal3d_scene.frontend.own_network import OwnDepth, OwnNetwork, OwnSegmenter, fit_picture
@@ -97,8 +99,8 @@ def test_metres_and_focal_length_are_those_of_the_room(knowing: OwnNetwork) -> N
     error = depth.z_m / true_z_m - 1
     assert depth.valid.all()
     assert np.median(np.abs(error)[masks().label_map == 0]) < 0.05
-    # How far what stands on the floor is has another network a say in, which has never seen flat cards.
-    assert all(abs(np.median(error[masks().label_map == v])) < 0.13 for v in np.unique(masks().label_map)[1:])
+    # Of the distance of what stands on the floor a network has a fifth, however right it is.
+    assert all(abs(np.median(error[masks().label_map == v])) < 0.11 for v in np.unique(masks().label_map)[1:])
     usually_higher = OwnDepth(knowing, assumed=replace(ASSUMED, camera_height_m=1.44 * true_m))
     higher = usually_higher.estimate(photo(), masks(), KnownView(horizontal_fov_deg=fov_deg))
     assert higher.camera.centre_world[1] == pytest.approx(1.2 * true_m, rel=0.02)
@@ -203,6 +205,15 @@ def test_without_weights_the_way_to_them_is_said(tmp_path: Path, monkeypatch: py
         OwnNetwork(None)
     with pytest.raises(BackendMissing, match="do not exist"):
         OwnNetwork("/no/such/file.safetensors")
+
+
+def test_weights_with_fewer_outputs_are_refused(weights: Path) -> None:
+    """As those that were trained before the network told of neighbours."""
+    with safe_open(weights, framework="pt") as file:
+        facts, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors | {"dense.weight": tensors["dense.weight"][:-4]}, weights, metadata=facts)
+    with pytest.raises(BackendMissing, match=r"do not fit the network: dense\.weight"):
+        read_front_end(weights)
 
 
 @pytest.mark.slow

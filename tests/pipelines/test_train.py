@@ -86,6 +86,9 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     wrong.write_text("[plan]\nstep = 3\n")
     with pytest.raises(InputError, match=r"plan\.step"):
         train(str(wrong), tmp_path / "rooms", tmp_path / "out")
+    wrong.write_text("[rooms]\nsize_px = [512, 384]\nsides_px = [256, 320]\n")
+    with pytest.raises(InputError, match=r"320 gives pictures whose sides are no multiples of 32"):
+        train(str(wrong), tmp_path / "rooms", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
