@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..errors import InputError
 
-
 _MULTIPLE_PX = 32  # of the sides of the front-end network's pictures, whose coarsest stride it is
 
 
