@@ -12,6 +12,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from ..frames import WORLD_UP
+from ..mesh.plan_box import plan_of, smallest_yaw_rad
 from .lift_view import ObjectView, conflict_share
 
 # A visible part this flat against its width shows a front only: neither top nor side tells the depth.
@@ -90,38 +91,13 @@ def visible_box(
     points_world: Float[np.ndarray, "n 3"], eye_world: Float[np.ndarray, "3"], *, bottom_m: float, slack_m: float
 ) -> Box:
     """The box of the visible points down to `bottom_m`. slack_m: a point stands for a pixel of this half size."""
-    R_world_from_box = Rotation.from_rotvec(box_yaw_rad(points_world) * WORLD_UP)
+    R_world_from_box = Rotation.from_rotvec(smallest_yaw_rad(plan_of(points_world)) * WORLD_UP)
     points = points_world @ R_world_from_box.as_matrix()
     low, high = points.min(axis=0) - slack_m, points.max(axis=0) + slack_m
     low[1] = bottom_m
     if eye_world[1] < low[1]:
         high[1] += _ABOVE * float((high - low).max())
     return Box(R_world_from_box=R_world_from_box, low=low, high=high)
-
-
-def box_yaw_rad(points_world: Float[np.ndarray, "n 3"]) -> float:
-    """Turn about the vertical of the smallest rectangle around the footprint of the points."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    footprint = points_world[:, [0, 2]]
-    try:
-        corners = footprint[ConvexHull(footprint).vertices]
-    except QhullError:  # all points on one line
-        along = np.lexsort(footprint.T)  # by z, then x: the ends of the line, with the sign of its slope
-        direction = footprint[along[-1]] - footprint[along[0]]
-        return float(np.arctan2(-direction[1], direction[0]))
-    sides = np.roll(corners, -1, axis=0) - corners
-    # The smallest rectangle shares a side with the hull (Freeman and Shapira 1975).
-    yaws_rad = np.unique(np.mod(np.arctan2(-sides[:, 1], sides[:, 0]), np.pi / 2))
-    turned = np.stack([_footprint_in_box(corners, yaw) for yaw in yaws_rad])  # (n, corners, 2)
-    return float(yaws_rad[np.argmin(np.prod(np.ptp(turned, axis=1), axis=-1))])
-
-
-def _footprint_in_box(footprint_world: Float[np.ndarray, "n 2"], yaw_rad: float) -> Float[np.ndarray, "n 2"]:
-    """(x, z) of world in a frame turned by yaw about +y."""
-    c, s = np.cos(yaw_rad), np.sin(yaw_rad)
-    x, z = footprint_world[:, 0], footprint_world[:, 1]
-    return np.stack([c * x - s * z, s * x + c * z], axis=-1)
 
 
 def deepest_box(box: Box, eye_world: Float[np.ndarray, "3"]) -> Box:

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.spatial.transform import RigidTransform
 
 from ..asset import ObjectAsset
 from ..crop import CropVolume
-from ..frames import WORLD_UP, Similarity, heading_towards
+from ..frames import WORLD_UP, Similarity
 from ..room import Room
 from ..scene_graph import Contact, Placement
 from .body import Body
@@ -22,6 +21,7 @@ from .contact import seen_contacts
 from .evidence import noise_of, place_alone
 from .joint import GaveWay, Touch, solve_jointly
 from .near_planes import planes_near
+from .node_frame import node_frame
 from .noise import DepthNoise
 from .support import Support, find_supports, wall_contacts
 
@@ -63,7 +63,9 @@ def solve_layout(
     moved = {name: body.moved(solution.motions[name]) for name, body in bodies.items()}
     supports = {name: _with_walls(support, moved[name], room, noise) for name, support in supports.items()}
     return tuple(
-        _placement(v, bodies[v.name], moved, supports[v.name], solution.gave_way.get(v.name, ()), known.get(v.name))
+        _placement(
+            v, bodies[v.name], moved, room, supports[v.name], solution.gave_way.get(v.name, ()), known.get(v.name)
+        )
         for v in volumes
     )
 
@@ -118,13 +120,20 @@ def _placement(
     volume: CropVolume,
     body: Body,
     moved: Mapping[str, Body],
+    room: Room,
     support: Support,
     gave_way: Sequence[GaveWay],
     known_T_node_from_obj: Similarity | None,
 ) -> Placement:
     placed = moved[volume.name]
     if known_T_node_from_obj is None:
-        T_world_from_node = _node_frame(placed)
+        touched = {s.parent for s in (support, *support.further) if s.relation == "against"}
+        T_world_from_node = node_frame(
+            placed.mesh_world,
+            placed.eye_world,
+            touched_walls_world=[wall.normal_world for wall in room.walls if wall.name in touched],
+            walls_world=[wall.normal_world for wall in room.walls],
+        )
         T_node_from_obj = Similarity.from_rigid(T_world_from_node).inverse() @ placed.T_world_from_obj
     else:
         T_node_from_obj = known_T_node_from_obj
@@ -216,13 +225,3 @@ def _contacts(support: Support, left_m: float, placed: Body, body: Body) -> tupl
         )
         for s in (*found, *support.further)
     )
-
-
-def _node_frame(placed: Body) -> RigidTransform:
-    """Pose of the node frame: upright, facing the photo's camera, origin at the bottom centre of the box."""
-    low, high = placed.mesh_world.bounds
-    R_world_from_node = heading_towards(placed.eye_world, (low + high) / 2)
-    vertices_turned = R_world_from_node.inv().apply(np.array(placed.mesh_world.vertices))
-    low, high = vertices_turned.min(axis=0), vertices_turned.max(axis=0)
-    bottom_centre = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
-    return RigidTransform.from_components(R_world_from_node.apply(bottom_centre), R_world_from_node)

@@ -59,17 +59,19 @@ def test_supports_are_the_true_ones(scene: RenderedScene) -> None:
     assert found["object_04"][1] == "against"
 
 
-def test_node_frame_is_upright_centred_and_faces_the_camera(scene: RenderedScene) -> None:
+def test_node_frames_are_upright_centred_and_along_the_sides_of_their_objects(scene: RenderedScene) -> None:
     for volume in scene.volumes:
         placement = place(scene)[volume.name]
         asset = true_asset(scene, volume.instance.mask_value)
         low, high = asset.mesh_obj.transformed(placement.T_node_from_obj).bounds
         assert low[1] == pytest.approx(0, abs=1e-9)
         assert (low + high)[[0, 2]] == pytest.approx(0, abs=1e-9)
+        true_size_m = np.ptp(scene.meshes_world[volume.instance.mask_value].bounds, axis=0)
+        assert sorted(high - low) == pytest.approx(sorted(true_size_m), rel=0.02)
         front_world = placement.T_world_from_node.rotation.apply([0.0, 0.0, 1.0])
         to_camera = scene.depth.camera.centre_world - placement.T_world_from_node.translation
         to_camera[1] = 0
-        assert front_world @ to_camera / np.linalg.norm(to_camera) > 0.99
+        assert front_world @ to_camera / np.linalg.norm(to_camera) > np.cos(np.pi / 4) - 1e-6
         up_world = placement.T_world_from_node.rotation.apply([0.0, 1.0, 0.0])
         np.testing.assert_allclose(up_world, [0, 1, 0], atol=1e-12)
 
@@ -148,7 +150,8 @@ def test_removing_an_object_leaves_the_others(scene: RenderedScene) -> None:
     )
     for name, placement in place(fewer).items():
         before = all_of_them[name].T_world_from_node.as_matrix()
-        np.testing.assert_array_equal(placement.T_world_from_node.as_matrix(), before)
+        # Walls are fitted to other pixels, and may turn by rounding.
+        np.testing.assert_allclose(placement.T_world_from_node.as_matrix(), before, rtol=0, atol=1e-12)
 
 
 def test_what_stays_inside_another_is_said_once_with_its_deepest_place() -> None:
