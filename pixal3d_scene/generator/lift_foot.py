@@ -36,6 +36,8 @@ _SOME = 0.1
 _LEVEL_M = 0.03
 # A support is seen in this share of the cells around the object's footprint: the leg of a neighbour is in fewer.
 _CELLS, _COVERED = 8, 0.125
+# ... most of whose points are level.
+_TOP_SHARE = 0.5
 
 
 def find_foot(volume: CropVolume, solid: Bool[np.ndarray, "H W"], points_world: Float[np.ndarray, "n 3"]) -> Foot:
@@ -103,10 +105,13 @@ def _support_height(volume: CropVolume, points_world: Float[np.ndarray, "n 3"], 
     depth = volume.depth
     points = points_at(volume, *np.nonzero(depth.valid & (volume.label_map != 0) & ~volume.mask))
     cells = np.floor((points[:, [0, 2]] - low) / np.maximum(high - low, 1e-6) * _CELLS).astype(int)
-    beneath = (cells >= 0).all(axis=1) & (cells < _CELLS).all(axis=1) & (points[:, 1] < below_m)
+    around = (cells >= 0).all(axis=1) & (cells < _CELLS).all(axis=1)
+    cells, heights_m = cells[around] @ [1, _CELLS], points[around, 1]
+    beneath = heights_m < below_m
     if not beneath.any():
         return 0.0
-    top_m = float(np.quantile(points[beneath, 1], 0.9))
-    level = beneath & (np.abs(points[:, 1] - top_m) < _LEVEL_M)
-    covered = len(np.unique(cells[level] @ [1, _CELLS]))
-    return top_m if covered > _COVERED * _CELLS**2 else 0.0
+    top_m = float(np.quantile(heights_m[beneath], 0.9))
+    level = np.bincount(cells[np.abs(heights_m - top_m) < _LEVEL_M], minlength=_CELLS**2)
+    # A cell that an upright side crosses has points at any height.
+    is_top = level > _TOP_SHARE * np.bincount(cells, minlength=_CELLS**2)
+    return top_m if is_top.sum() > _COVERED * _CELLS**2 else 0.0

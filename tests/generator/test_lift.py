@@ -144,6 +144,13 @@ def test_foot_behind_an_occluder_reaches_the_floor() -> None:
     assert any("hides its lower end; it was continued down to the floor" in note for note in asset.notes)
 
 
+def test_upright_sides_before_an_object_are_no_surface_that_carries_it() -> None:
+    sofa, board = box((-0.8, 0, -3.8), (0.8, 0.9, -3.3)), box((-0.9, 0, -2.88), (0.9, 0.47, -2.83))
+    bench = box((-0.8, 0, -2.65), (0.8, 0.42, -2.55), yaw_deg=25)
+    volume = render({1: sofa, 2: board, 3: bench})[0]
+    assert abs(lifted(volume).bounds[0, 1]) < 0.01
+
+
 def test_an_occluder_whose_rim_has_no_depth_hides_as_much() -> None:
     cabinet, crate = box((-0.3, 0, -3.6), (0.3, 1.2, -3.2)), box((-0.6, 0, -2.4), (0.6, 0.6, -2.2))
     volume = render({1: cabinet, 2: crate})[0]
