@@ -14,7 +14,7 @@ from pixal3d_scene.depth import Depth
 from pixal3d_scene.frames import Similarity, cropcam_from_obj, world_from_level_camera
 from pixal3d_scene.generator.lift import Lift
 from pixal3d_scene.instances import Instance, Instances
-from pixal3d_scene.mesh.raycast import view
+from pixal3d_scene.mesh.raycast import Hits, view
 from pixal3d_scene.photo import Photo
 from pixal3d_scene.progress import Silent
 
@@ -105,10 +105,15 @@ def lifted(volume: CropVolume) -> Mesh:
     return placed(volume, asset)
 
 
+def seen_by_camera(volume: CropVolume, mesh_world: Mesh) -> Hits:
+    """The mesh as the photo's camera sees it, with nothing else in the room."""
+    camera = volume.depth.camera
+    return view([mesh_world.transformed(Similarity.from_rigid(camera.T_world_from_cam).inverse())], camera)
+
+
 def silhouette_iou(volume: CropVolume, mesh_world: Mesh) -> float:
     """Of the pixels that see the mesh and the mask, where nothing nearer hides the mesh."""
-    camera = volume.depth.camera
-    hits = view([mesh_world.transformed(Similarity.from_rigid(camera.T_world_from_cam).inverse())], camera)
+    hits = seen_by_camera(volume, mesh_world)
     drawn = hits.hit & ((hits.t < volume.depth.z_m * 1.02) | volume.mask)
     return float((drawn & volume.mask).sum() / (drawn | volume.mask).sum())
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from .lift_box import Box
+from .lift_lips import Lips, lips_of
 from .lift_view import FREE, HIDDEN, OBJECT, ObjectView, flat_index
 
 _CUT_VOXELS = 3.0
@@ -114,12 +115,17 @@ def gather_evidence(view: ObjectView, grid: BoxPoints, *, straight: bool = False
     R_cam_from_box = (camera.T_world_from_cam.rotation.inv() * box.R_world_from_box).as_matrix()
     origin_cam = camera.cam_from_world(np.zeros((1, 3)))[0]
     x, y, z = (grid.axis_m(k) for k in range(3))
+    lips = lips_of(view) if straight else None
     slice_cam = y[:, None, None] * R_cam_from_box[:, 1] + z[None, :, None] * R_cam_from_box[:, 2]  # (ny, nz, 3)
     for i in range(grid.shape[0]):
-        seen = _look_up(view, (slice_cam + (x[i] * R_cam_from_box[:, 0] + origin_cam)).reshape(-1, 3))
+        points_cam = (slice_cam + (x[i] * R_cam_from_box[:, 0] + origin_cam)).reshape(-1, 3)
+        seen = _look_up(view, points_cam)
         is_object, is_free = seen.kind == OBJECT, seen.kind == FREE
         hidden = (seen.kind == HIDDEN) & (seen.depth_m > 0)
-        inside_m = np.minimum(seen.depth_m * seen.facing if straight else seen.depth_m, seen.edge_m)
+        behind_m = seen.depth_m * seen.facing if straight else seen.depth_m
+        if lips is not None:
+            behind_m = _beside_lips(behind_m, view, lips, points_cam, _SHELL_VOXELS * grid.spacing_m)
+        inside_m = np.minimum(behind_m, seen.edge_m)
         # A free pixel is outside even where its centre lies on the silhouette.
         outside_m = np.minimum(seen.edge_m, -0.01 * grid.spacing_m)
         values = np.select([is_object, is_free, hidden], [inside_m, outside_m, np.inf], -np.inf)
@@ -130,6 +136,26 @@ def gather_evidence(view: ObjectView, grid: BoxPoints, *, straight: bool = False
         width_m[i] = seen.width_m.reshape(grid.shape[1:])
         unknown[i] = hidden.reshape(grid.shape[1:])
     return Evidence(hull=hull, depth_m=depth_m, straight_m=straight_m, width_m=width_m, unknown=unknown)
+
+
+def _beside_lips(
+    behind_m: Float[np.ndarray, "n"],
+    view: ObjectView,
+    lips: Lips,
+    points_cam: Float[np.ndarray, "n 3"],
+    thick_m: float,
+) -> Float[np.ndarray, "n"]:
+    """What is free because a farther part is seen there is no farther from the object than from the part beside it.
+
+    Otherwise a leg before a seat would end between the points of the grid: cut off by the full distance to the seat.
+    """
+    z_m = np.maximum(points_cam[:, 2], 1e-3)
+    index, inside = flat_index(view, (points_cam / z_m[:, None]) @ view.camera.K.T[:, :2])
+    lip_z_m = 1 / np.maximum(lips.inverse_z.ravel()[index], 1e-6)
+    across_m = lips.away_px.ravel()[index] * z_m / view.camera.K[0, 0]
+    along_m = np.maximum(lip_z_m - z_m, z_m - lip_z_m - thick_m)
+    nearest_m = np.maximum(across_m, along_m)
+    return np.where(inside & (behind_m < 0) & (nearest_m > 0), np.maximum(behind_m, -nearest_m), behind_m)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from lift_cases import (
     merged,
     placed,
     render,
+    seen_by_camera,
     silhouette_iou,
     sphere,
     with_depth,
@@ -160,6 +161,17 @@ def test_an_occluder_whose_rim_has_no_depth_hides_as_much() -> None:
     whole, other = lifted(volume), lifted(frayed)
     np.testing.assert_allclose(other.bounds, whole.bounds, atol=0.005)
     assert volume_of(other) == pytest.approx(volume_of(whole), rel=0.02)
+
+
+@pytest.mark.parametrize("width_m", [0.02, 0.03, 0.05])
+def test_thin_posts_before_a_part_of_their_own_object_are_whole(width_m: float) -> None:
+    places_m = (-0.7, -0.433, -0.111, 0.21, 0.57)  # not in step with any grid
+    posts = [box((x, 0, -2.8), (x + width_m, 0.7, -2.8 + width_m)) for x in places_m]
+    plate, base = box((-0.9, 0, -3.4), (0.9, 0.7, -3.35)), box((-0.9, 0, -3.4), (0.9, 0.03, -2.8))
+    (volume,) = render({1: joined(plate, base, *posts)})
+    seen = seen_by_camera(volume, lifted(volume))
+    shows_post = volume.mask & (volume.depth.z_m < 2.95)
+    assert (seen.hit & (seen.t < 3.0))[shows_post].mean() > 0.95
 
 
 def test_stands_on_the_table_not_on_the_floor() -> None:
