@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from .lift_box import Box
-from .lift_lips import Lips, lips_of
+from .lift_lips import Beside, steps_of
 from .lift_view import FREE, HIDDEN, OBJECT, ObjectView, flat_index
 
 _CUT_VOXELS = 3.0
@@ -54,27 +54,32 @@ class Evidence:
 
     hull: negative where the photo looks past or in front of something, so that the object cannot be there; cut off
     at a few voxels. depth_m: how far behind the object's visible surface along z, beyond anything where the point is
-    hidden by something else. straight_m: the same straight from the surface, less where it is grazed. width_m: of the
-    part that is in front. unknown: hidden by something else, or out of the picture.
+    hidden by something else. straight_m: the same straight from the surface, less where it is grazed. under_m: behind a
+    part that is seen right beside the nearer one that hides the point, beyond anything where there is none. width_m: of
+    the part that is in front. unknown: hidden by something else, or out of the picture.
     """
 
     hull: Float32[np.ndarray, "nx ny nz"]
     depth_m: Float32[np.ndarray, "nx ny nz"]
     straight_m: Float32[np.ndarray, "nx ny nz"]
+    under_m: Float32[np.ndarray, "nx ny nz"]
     width_m: Float32[np.ndarray, "nx ny nz"]
     unknown: Bool[np.ndarray, "nx ny nz"]
 
-    def no_deeper_than(self, deep_m: float | Float32[np.ndarray, "nx ny nz"], cut_m: float) -> _Field:
+    def no_deeper_than(self, deep_m: float | np.float32 | Float32[np.ndarray, "nx ny nz"], cut_m: float) -> _Field:
         """The visible surface and what lies behind it up to a depth, positive inside."""
         return np.minimum(self.hull, np.clip(deep_m - self.depth_m, -cut_m, cut_m))
 
     def shell(self, spacing_m: float, cut_m: float) -> _Field:
         """What is seen alone, positive inside: thick enough that no surface falls between the points of a grid.
 
-        Along z a table's top that is seen from near its own height would be too thin.
+        Along z a table's top that is seen from near its own height would be too thin. And what shows in a slot between
+        nearer parts goes on a little under them: the slot alone may hold none of the grid's points.
         """
+        thick_m = np.float32(_SHELL_VOXELS * spacing_m)
         straight = np.clip(np.float32(_STRAIGHT_VOXELS * spacing_m) - self.straight_m, -cut_m, cut_m)
-        return np.maximum(self.no_deeper_than(_SHELL_VOXELS * spacing_m, cut_m), np.minimum(self.hull, straight))
+        under = np.clip(np.minimum(self.under_m, thick_m - self.under_m), -cut_m, cut_m)
+        return np.maximum(self.no_deeper_than(thick_m, cut_m), np.minimum(self.hull, np.maximum(straight, under)))
 
 
 def plan_grid(box: Box, *, voxels: int, finest_m: float) -> Grid:
@@ -110,12 +115,12 @@ def gather_evidence(view: ObjectView, grid: BoxPoints, *, straight: bool = False
     """
     hull = np.zeros(grid.shape, dtype=np.float32)
     depth_m, straight_m, width_m = hull.copy(), hull.copy(), hull.copy()
-    unknown = np.zeros(grid.shape, dtype=bool)
+    unknown, under_m = np.zeros(grid.shape, dtype=bool), np.full(grid.shape, _BEYOND_M, dtype=np.float32)
     camera, box = view.camera, grid.box
     R_cam_from_box = (camera.T_world_from_cam.rotation.inv() * box.R_world_from_box).as_matrix()
     origin_cam = camera.cam_from_world(np.zeros((1, 3)))[0]
     x, y, z = (grid.axis_m(k) for k in range(3))
-    lips = lips_of(view) if straight else None
+    steps = steps_of(view) if straight else None
     slice_cam = y[:, None, None] * R_cam_from_box[:, 1] + z[None, :, None] * R_cam_from_box[:, 2]  # (ny, nz, 3)
     for i in range(grid.shape[0]):
         points_cam = (slice_cam + (x[i] * R_cam_from_box[:, 0] + origin_cam)).reshape(-1, 3)
@@ -123,8 +128,9 @@ def gather_evidence(view: ObjectView, grid: BoxPoints, *, straight: bool = False
         is_object, is_free = seen.kind == OBJECT, seen.kind == FREE
         hidden = (seen.kind == HIDDEN) & (seen.depth_m > 0)
         behind_m = seen.depth_m * seen.facing if straight else seen.depth_m
-        if lips is not None:
-            behind_m = _beside_lips(behind_m, view, lips, points_cam, _SHELL_VOXELS * grid.spacing_m)
+        if steps is not None:
+            behind_m = _beside_lips(behind_m, view, steps.lips, points_cam, _SHELL_VOXELS * grid.spacing_m)
+            under_m[i] = _under(view, steps.grounds, points_cam, grid.spacing_m).reshape(grid.shape[1:])
         inside_m = np.minimum(behind_m, seen.edge_m)
         # A free pixel is outside even where its centre lies on the silhouette.
         outside_m = np.minimum(seen.edge_m, -0.01 * grid.spacing_m)
@@ -135,13 +141,15 @@ def gather_evidence(view: ObjectView, grid: BoxPoints, *, straight: bool = False
         straight_m[i] = depth_m[i] * np.maximum(seen.facing, _MOST_GRAZED).reshape(grid.shape[1:])
         width_m[i] = seen.width_m.reshape(grid.shape[1:])
         unknown[i] = hidden.reshape(grid.shape[1:])
-    return Evidence(hull=hull, depth_m=depth_m, straight_m=straight_m, width_m=width_m, unknown=unknown)
+    return Evidence(
+        hull=hull, depth_m=depth_m, straight_m=straight_m, under_m=under_m, width_m=width_m, unknown=unknown
+    )
 
 
 def _beside_lips(
     behind_m: Float[np.ndarray, "n"],
     view: ObjectView,
-    lips: Lips,
+    lips: Beside,
     points_cam: Float[np.ndarray, "n 3"],
     thick_m: float,
 ) -> Float[np.ndarray, "n"]:
@@ -149,13 +157,29 @@ def _beside_lips(
 
     Otherwise a leg before a seat would end between the points of the grid: cut off by the full distance to the seat.
     """
-    z_m = np.maximum(points_cam[:, 2], 1e-3)
-    index, inside = flat_index(view, (points_cam / z_m[:, None]) @ view.camera.K.T[:, :2])
-    lip_z_m = 1 / np.maximum(lips.inverse_z.ravel()[index], 1e-6)
-    across_m = lips.away_px.ravel()[index] * z_m / view.camera.K[0, 0]
+    across_m, lip_z_m, z_m = _across(view, lips, points_cam)
     along_m = np.maximum(lip_z_m - z_m, z_m - lip_z_m - thick_m)
     nearest_m = np.maximum(across_m, along_m)
-    return np.where(inside & (behind_m < 0) & (nearest_m > 0), np.maximum(behind_m, -nearest_m), behind_m)
+    return np.where((behind_m < 0) & (nearest_m > 0), np.maximum(behind_m, -nearest_m), behind_m)
+
+
+def _under(
+    view: ObjectView, grounds: Beside, points_cam: Float[np.ndarray, "n 3"], reach_m: float
+) -> Float[np.ndarray, "n"]:
+    """See `Evidence.under_m`."""
+    across_m, ground_z_m, z_m = _across(view, grounds, points_cam)
+    return np.where(across_m < reach_m, z_m - ground_z_m, _BEYOND_M)
+
+
+def _across(
+    view: ObjectView, beside: Beside, points_cam: Float[np.ndarray, "n 3"]
+) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """From points to the part beside their pixel's, across the line of sight and infinite out of the picture; that
+    part's distance and the points' own along z, metres."""
+    z_m = np.maximum(points_cam[:, 2], 1e-3)
+    index, inside = flat_index(view, (points_cam / z_m[:, None]) @ view.camera.K.T[:, :2])
+    across_m = np.where(inside, beside.away_px.ravel()[index] * z_m / view.camera.K[0, 0], np.inf)
+    return across_m, 1 / np.maximum(beside.inverse_z.ravel()[index], 1e-6), z_m
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -28,8 +29,11 @@ from scipy.ndimage import binary_erosion
 
 from pixal3d_scene.asset import Mesh, ObjectAsset
 from pixal3d_scene.errors import StageFailed
+from pixal3d_scene.generator.lift_evidence import gather_evidence, plan_grid
+from pixal3d_scene.generator.lift_sight import look, view_around
 from pixal3d_scene.mesh.closed import is_closed, smallest_area
 from pixal3d_scene.mesh.closed import volume as volume_of
+from pixal3d_scene.mesh.surface import solid_surface
 
 CRATE = box((-0.4, 0, -3.6), (0.4, 0.6, -3.0), yaw_deg=30)
 BALL = sphere((0.3, 0.25, -2.5), 0.25)
@@ -172,6 +176,22 @@ def test_thin_posts_before_a_part_of_their_own_object_are_whole(width_m: float) 
     seen = seen_by_camera(volume, lifted(volume))
     shows_post = volume.mask & (volume.depth.z_m < 2.95)
     assert (seen.hit & (seen.t < 3.0))[shows_post].mean() > 0.95
+
+
+@pytest.mark.parametrize("slot_m", [0.02, 0.03, 0.05])
+def test_what_is_seen_between_nearer_parts_of_its_object_is_seen_whole(slot_m: float) -> None:
+    """Of the visible surface alone: nothing that is guessed behind it may stand in for it."""
+    places_m = (-0.7, -0.433, -0.111, 0.21, 0.57)  # not in step with any grid
+    slats = [box((a + slot_m, 0, -2.8), (b, 0.7, -2.75)) for a, b in itertools.pairwise(places_m)]
+    plate = box((-0.6, 0, -3.4), (0.5, 0.5, -3.35))
+    (volume,) = render({1: joined(plate, *slats)})
+    sight = look(volume)
+    grid = plan_grid(sight.box, voxels=VOXELS, finest_m=sight.pixel_m)
+    evidence = gather_evidence(view_around(volume, sight.seen, sight.box), grid, straight=True)
+    surface = solid_surface(evidence.shell(grid.spacing_m, grid.cut_m), grid.low_box, grid.spacing_m)
+    seen = seen_by_camera(volume, Mesh(vertices=grid.box.world_from_box(surface.vertices), faces=surface.faces))
+    in_slot = volume.mask & (volume.depth.z_m > 3.2)
+    assert (np.abs(seen.t - volume.depth.z_m) < grid.spacing_m)[in_slot].mean() > 0.75
 
 
 def test_stands_on_the_table_not_on_the_floor() -> None:
