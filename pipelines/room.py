@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from pixal3d_scene.progress import Progress
 from pixal3d_scene.reconstruction import Reconstruction, reconstruct, stage_keys
 from pixal3d_scene.review.readiness import Readiness
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
-from pixal3d_scene.run_folder import RunFolder, RunFolderStore
+from pixal3d_scene.run_folder import RunFolder, RunFolderStore, objects_of_other_settings
 from pixal3d_scene.settings import Settings
 from pixal3d_scene.weights.own import LICENCE
 from pixal3d_scene.weights.used import licences_used
@@ -42,7 +42,10 @@ _VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomRun:
-    """What a run left behind. resumed: nothing had to be done. fell_back: objects with another generator."""
+    """What a run left behind. resumed: nothing had to be done. fell_back: objects with another generator.
+
+    remade: sentences on what was there and had to be made again for another reason than a changed setting.
+    """
 
     folder: Path
     objects: tuple[dict[str, Any], ...]
@@ -50,6 +53,7 @@ class RoomRun:
     fell_back: tuple[str, ...]
     resumed: bool
     seconds: float
+    remade: tuple[str, ...] = ()
 
 
 def run_room(
@@ -86,7 +90,9 @@ def run_room(
             folder.forget(redo or "place")
         if folder.has("export", keys["export"]):
             return _finished(folder, started)
-        return _reconstruct(models, settings, given, folder, keys, only, progress, started)
+        remade = () if only else _other_settings_remade(folder, keys)
+        done = _reconstruct(models, settings, given, folder, keys, only, progress, started)
+        return replace(done, remade=remade)
 
 
 def plan_room(
@@ -118,6 +124,24 @@ def _read(photo_path: Path, settings: Settings, given_files: GivenFiles) -> Give
         photo_path, max_megapixels=settings.photo.max_megapixels, allow_panorama=settings.photo.allow_panorama
     )
     return read_given(given_files, photo, settings)
+
+
+def _other_settings_remade(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:
+    if not (names := objects_of_other_settings(folder, keys)):
+        return ()
+    return (
+        f"Made again, since --only had mixed the settings of this folder's objects: {', '.join(names)}; "
+        "--only keeps the other objects as they are.",
+    )
+
+
+def _other_settings_kept(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:
+    if not (names := objects_of_other_settings(folder, keys)):
+        return ()
+    return (
+        f"Of other settings than the rest, since --only kept them: {', '.join(names)}; the same command without --only "
+        "makes them again.",
+    )
 
 
 def _finished(folder: RunFolder, started: float) -> RoomRun:
@@ -154,7 +178,13 @@ def _reconstruct(
     readiness = assess_given(given, result.instances if given.segmenter is not None else None)
     notes = notes if readiness.warning is None else (*notes, readiness.warning)
     depth = depth_at_full_size(result, models)
-    notes = (*notes, *result.notes, *_depth_png_notes(depth), *_unused_completion_notes(models))
+    notes = (
+        *notes,
+        *_other_settings_kept(folder, keys),
+        *result.notes,
+        *_depth_png_notes(depth),
+        *_unused_completion_notes(models),
+    )
     files = _files(result, settings, notes, _stage_records(folder, store), readiness)
     files |= {"instances.png": _instances_png(label_map_at_full_size(result, models)), "depth.png": _depth_png(depth)}
     if given.undistorted is not None:

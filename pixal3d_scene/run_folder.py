@@ -70,6 +70,7 @@ class RunFolder:
         try:
             manifest: dict[str, Any] = json.loads(file.read_text())
             names = [*manifest["files"], *(name for entry in manifest["stages"].values() for name in entry["files"])]
+            names += [name for entry in manifest["stages"].values() for name in dict(entry.get("other_keys", {}))]
             same = manifest["schema"] == SCHEMA and all(_is_inside(name) for name in names)
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             return fresh
@@ -130,8 +131,10 @@ class RunFolder:
                     file.unlink()
 
     def has(self, stage: str, key: str) -> bool:
-        """Was this stage finished with this key, and are its files still there?"""
-        return self.finished(stage) and self.manifest["stages"][stage]["key"] == key
+        """Was this stage finished with this key, it and all that it was made from, and are its files still there?"""
+        before = self.stages[: self.stages.index(stage) + 1]
+        mixed = any(self._other_keys(earlier) for earlier in before)
+        return self.finished(stage) and self.manifest["stages"][stage]["key"] == key and not mixed
 
     def finished(self, stage: str) -> bool:
         """Was this stage finished with any key, and are its files still there?"""
@@ -140,8 +143,17 @@ class RunFolder:
 
     def made(self, stage: str, key: str) -> frozenset[str]:
         """Files of a stage that were made with this key, also where it was only begun."""
+        return frozenset(name for name, of in self.file_keys(stage).items() if of == key)
+
+    def file_keys(self, stage: str) -> dict[str, str]:
+        """The files of a stage with the key that each was made with; `--only` makes some with another one."""
         entry = self.manifest["stages"].get(stage)
-        return frozenset(entry["files"]) if entry and entry["key"] == key else frozenset()
+        return {name: self._other_keys(stage).get(name, entry["key"]) for name in entry["files"]} if entry else {}
+
+    def _other_keys(self, stage: str) -> dict[str, str]:
+        """Keys of the files of a stage that were made with another one than the stage."""
+        keys: dict[str, str] = self.manifest["stages"].get(stage, {}).get("other_keys", {})
+        return keys
 
     def seconds_begun(self, stage: str, key: str) -> float:
         """What was spent on a stage that was begun with this key and not finished."""
@@ -195,11 +207,25 @@ class RunFolder:
         self.manifest["files"] = sorted({*self.manifest["files"], *earlier, *files})
         self._record(stage, key, "begun", files, seconds)
 
-    def finish(self, stage: str, key: str, files: Iterable[str], *, seconds: float) -> None:
-        """Record a stage as done; stages after it, and those that this run does not have, are forgotten."""
-        self._record(stage, key, "done", files, seconds)
+    def finish(
+        self, stage: str, key: str, files: Iterable[str], *, seconds: float, kept: Mapping[str, str] | None = None
+    ) -> None:
+        """Record a stage as done; stages after it, and those that this run does not have, are forgotten.
 
-    def _record(self, stage: str, key: str, status: str, files: Iterable[str], seconds: float) -> None:
+        kept: files that were taken over, with the keys that they were made with.
+        """
+        other_keys = {name: of for name, of in (kept or {}).items() if of != key}
+        self._record(stage, key, "done", files, seconds, other_keys)
+
+    def _record(
+        self,
+        stage: str,
+        key: str,
+        status: str,
+        files: Iterable[str],
+        seconds: float,
+        other_keys: Mapping[str, str] | None = None,
+    ) -> None:
         stages = self.manifest["stages"]
         for foreign in set(stages) - set(self.stages):
             del stages[foreign]
@@ -211,6 +237,7 @@ class RunFolder:
             "seconds": round(seconds, 3),
             "peak_memory_bytes": peak_memory_bytes(),
             "files": sorted(files),
+            **({"other_keys": dict(other_keys)} if other_keys else {}),
         }
         self.write({MANIFEST: _json(self.manifest)})
 
@@ -277,9 +304,11 @@ class RunFolderStore:
             if not self.only:
                 seconds = earlier_s + time.perf_counter() - started
                 self.folder.begin("generate", key, [files[name] for name in kept], seconds=seconds)
+        of: dict[str, str] = {}
         if self.only:
+            of = self.folder.file_keys("generate") | {files[name]: key for name in self.only}
             self.folder.write({files[name]: pack_asset(kept[name]) for name in sorted(self.only)})
-        self._finish("generate", files.values(), started, earlier_s=earlier_s)
+        self._finish("generate", files.values(), started, earlier_s=earlier_s, kept=of)
         shutil.rmtree(self.folder.path / _ONLY, ignore_errors=True)
         return [kept[v.name] for v in volumes]
 
@@ -296,10 +325,19 @@ class RunFolderStore:
         loaded = {name: self._load(file, unpack_asset) for name, file in wanted.items()}
         return {name: asset for name, asset in loaded.items() if asset is not None}
 
-    def _finish(self, stage: str, files: Iterable[str], started: float, *, earlier_s: float = 0.0) -> None:
-        """earlier_s: what an interrupted run had spent on it."""
+    def _finish(
+        self,
+        stage: str,
+        files: Iterable[str],
+        started: float,
+        *,
+        earlier_s: float = 0.0,
+        kept: Mapping[str, str] | None = None,
+    ) -> None:
+        """earlier_s: what an interrupted run had spent on it. kept: see `RunFolder.finish`."""
         self.seconds[stage] = time.perf_counter() - started
-        self.folder.finish(stage, self.keys[stage], files, seconds=earlier_s + self.seconds[stage])
+        seconds = earlier_s + self.seconds[stage]
+        self.folder.finish(stage, self.keys[stage], files, seconds=seconds, kept=kept)
 
     def _load(self, name: str, unpack: Callable[[bytes], Any]) -> Any:
         """A kept result, or None where the file is damaged: it is then made again."""
@@ -307,6 +345,14 @@ class RunFolderStore:
             return unpack((self.folder.path / name).read_bytes())
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
+
+
+def objects_of_other_settings(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the objects that `--only` made, or kept, with other settings than those of `keys`; none where no object
+    has the settings of `keys`."""
+    of = folder.file_keys("generate")
+    others = tuple(PurePosixPath(file).stem for file, key in of.items() if key != keys["generate"])
+    return others if len(others) < len(of) else ()
 
 
 def _is_inside(name: str) -> bool:
