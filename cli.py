@@ -283,6 +283,8 @@ def inspect(
         print_objects(facts["objects"])
         for note in facts["notes"]:
             say(f"- {note}")
+        for warning in facts["warnings"]:
+            remark(f"warning: {warning}")
 
 
 @app.command()

@@ -90,7 +90,7 @@ def run_room(
             folder.forget(redo or "place")
         if folder.has("export", keys["export"]):
             return _finished(folder, started)
-        remade = () if only else _other_settings_remade(folder, keys)
+        remade = (*_lost_remade(folder, keys), *(() if only else _other_settings_remade(folder, keys)))
         done = _reconstruct(models, settings, given, folder, keys, only, progress, started)
         return replace(done, remade=remade)
 
@@ -115,8 +115,10 @@ def plan_room(
         "completer": models.completer.name if models.completer else "none",
         "generator": models.generator.name,
         "stages": {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in keys},
-        "notes": [*photo.notes, *given.notes],
-    }
+        "notes": [
+            *photo.notes, *given.notes, *_lost_remade(folder, keys), *_other_settings_remade(folder, keys),
+        ],
+    }  # fmt: skip
 
 
 def _read(photo_path: Path, settings: Settings, given_files: GivenFiles) -> Given:
@@ -124,6 +126,11 @@ def _read(photo_path: Path, settings: Settings, given_files: GivenFiles) -> Give
         photo_path, max_megapixels=settings.photo.max_megapixels, allow_panorama=settings.photo.allow_panorama
     )
     return read_given(given_files, photo, settings)
+
+
+def _lost_remade(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:
+    names = folder.lost(keys)
+    return (f"Made again, since missing or not as it was written: {', '.join(names)}.",) if names else ()
 
 
 def _other_settings_remade(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:

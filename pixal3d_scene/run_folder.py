@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import resource
@@ -64,13 +65,14 @@ class RunFolder:
 
     def _read_manifest(self) -> dict[str, Any]:
         file = self.path / MANIFEST
-        fresh: dict[str, Any] = {"schema": SCHEMA, "stages": {}, "files": []}
+        fresh: dict[str, Any] = {"schema": SCHEMA, "stages": {}, "files": [], "sha256": {}}
         if not os.path.isfile(file):
             return fresh
         try:
             manifest: dict[str, Any] = json.loads(file.read_text())
             names = [*manifest["files"], *(name for entry in manifest["stages"].values() for name in entry["files"])]
             names += [name for entry in manifest["stages"].values() for name in dict(entry.get("other_keys", {}))]
+            manifest["sha256"] = dict(manifest.get("sha256", {}))
             same = manifest["schema"] == SCHEMA and all(_is_inside(name) for name in names)
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             return fresh
@@ -131,15 +133,29 @@ class RunFolder:
                     file.unlink()
 
     def has(self, stage: str, key: str) -> bool:
-        """Was this stage finished with this key, it and all that it was made from, and are its files still there?"""
+        """Was this stage finished with this key, it and all that it was made from, and are its files as they were?"""
         before = self.stages[: self.stages.index(stage) + 1]
         mixed = any(self._other_keys(earlier) for earlier in before)
         return self.finished(stage) and self.manifest["stages"][stage]["key"] == key and not mixed
 
     def finished(self, stage: str) -> bool:
-        """Was this stage finished with any key, and are its files still there?"""
+        """Was this stage finished with any key, and are its files as they were written?"""
         entry = self.manifest["stages"].get(stage)
-        return bool(entry and entry["status"] == "done" and all((self.path / f).is_file() for f in entry["files"]))
+        return bool(entry and entry["status"] == "done" and all(self.is_intact(name) for name in entry["files"]))
+
+    def is_intact(self, name: str) -> bool:
+        """Is a file there, with the content that a run wrote?"""
+        try:
+            with (self.path / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return False
+        return found == self.manifest["sha256"].get(name)
+
+    def lost(self, keys: Mapping[str, str]) -> list[str]:
+        """Files of the stages with these keys that are missing, or not as they were written."""
+        entries = [entry for stage, entry in self.manifest["stages"].items() if entry["key"] == keys.get(stage)]
+        return sorted(name for entry in entries for name in entry["files"] if not self.is_intact(name))
 
     def made(self, stage: str, key: str) -> frozenset[str]:
         """Files of a stage that were made with this key, also where it was only begun."""
@@ -181,6 +197,7 @@ class RunFolder:
                 os.chmod(temporary_name, 0o644)
             for source, target in temporary:
                 os.replace(source, target)
+            self.manifest["sha256"] |= {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         except OSError as error:
             raise self._output_error(error) from error
         finally:
@@ -239,6 +256,8 @@ class RunFolder:
             "files": sorted(files),
             **({"other_keys": dict(other_keys)} if other_keys else {}),
         }
+        listed = {*self.manifest["files"], *(name for entry in stages.values() for name in entry["files"])}
+        self.manifest["sha256"] = {name: of for name, of in self.manifest["sha256"].items() if name in listed}
         self.write({MANIFEST: _json(self.manifest)})
 
     def forget(self, stage: str) -> None:
