@@ -81,7 +81,7 @@ def run_facts(run: RoomRun) -> dict[str, Any]:
         "notes": list(run.notes),
         "fell_back": list(run.fell_back),
         "resumed": run.resumed,
-        "remade": list(run.remade),
+        "folder_notes": list(run.folder_notes),
         "seconds": round(run.seconds, 2),
     }
 
@@ -95,7 +95,7 @@ def print_run(run: RoomRun, *, quiet: bool, verbose: bool, brief: bool = False) 
     say(f"{run.folder}: {state}")
     if quiet:
         return
-    for sentence in run.remade:
+    for sentence in run.folder_notes:
         remark(f"note: {sentence}")
     if run.fell_back:
         remark(f"warning: fell back to a simpler generator: {', '.join(run.fell_back)}")

@@ -44,7 +44,8 @@ _VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch", 
 class RoomRun:
     """What a run left behind. resumed: nothing had to be done. fell_back: objects with another generator.
 
-    remade: sentences on what was there and had to be made again for another reason than a changed setting.
+    folder_notes: sentences on the folder: what was there and is made again though no setting changed, and that it has
+    no lock.
     """
 
     folder: Path
@@ -53,7 +54,7 @@ class RoomRun:
     fell_back: tuple[str, ...]
     resumed: bool
     seconds: float
-    remade: tuple[str, ...] = ()
+    folder_notes: tuple[str, ...] = ()
 
 
 def run_room(
@@ -90,9 +91,10 @@ def run_room(
             folder.forget(redo or "place")
         if folder.has("export", keys["export"]):
             return _finished(folder, started)
-        remade = (*_lost_remade(folder, keys), *(() if only else _other_settings_remade(folder, keys)))
+        told = (*_lock_note(folder), *_lost_remade(folder, keys))
+        told = told if only else (*told, *_other_settings_remade(folder, keys))
         done = _reconstruct(models, settings, given, folder, keys, only, progress, started)
-        return replace(done, remade=remade)
+        return replace(done, folder_notes=told)
 
 
 def plan_room(
@@ -126,6 +128,12 @@ def _read(photo_path: Path, settings: Settings, given_files: GivenFiles) -> Give
         photo_path, max_megapixels=settings.photo.max_megapixels, allow_panorama=settings.photo.allow_panorama
     )
     return read_given(given_files, photo, settings)
+
+
+def _lock_note(folder: RunFolder) -> tuple[str, ...]:
+    if folder.has_lock:
+        return ()
+    return (f"{folder.path} cannot be locked here: start no second run into it before this one has ended.",)
 
 
 def _lost_remade(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,13 +7,10 @@ and renamed when complete; the manifest says of each stage which key its files w
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
-import resource
 import shutil
-import sys
 import tempfile
 import time
 import zipfile
@@ -25,6 +22,8 @@ from typing import Any, TypeVar
 from .asset import ObjectAsset
 from .crop import CropVolume
 from .errors import InputError, OutputError
+from .folder_lock import lock_folder
+from .peak_memory import peak_memory_bytes
 from .reconstruction import STAGES
 from .stage_files import (
     pack_asset,
@@ -58,6 +57,7 @@ class RunFolder:
 
     def __init__(self, path: Path, *, stages: Sequence[str] = STAGES) -> None:
         self.path, self.stages = path, tuple(stages)
+        self.has_lock = False  # while `locked`, where there are locks
         # os.path, here and below: a folder that may not be looked into is no error yet, and making it says why.
         if os.path.exists(path) and not os.path.isdir(path):
             raise OutputError(f"{path} is a file; choose a folder for the output.")
@@ -87,33 +87,27 @@ class RunFolder:
         is_new = not os.path.exists(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDONLY)
             if not os.access(self.path, os.W_OK | os.X_OK):  # now, not when the first stage is done
-                os.close(handle)
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            let_go = lock_folder(self.path)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"Another run is writing to {self.path}; wait for it, or choose another folder with -o."
+            ) from error
         except OSError as error:
             raise self._output_error(error) from error
+        self.has_lock = let_go is not None
         try:
-            self._lock(handle)
             self.manifest = self._read_manifest()
             self._refuse_foreign_files()
             self._remove_left_overs()
             yield
         finally:
-            os.close(handle)
+            if let_go is not None:
+                let_go()
             if is_new:  # nothing was written: leave no empty folder
                 with suppress(OSError):
                     self.path.rmdir()
-
-    def _lock(self, handle: int) -> None:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"Another run is writing to {self.path}; wait for it, or choose another folder with -o."
-            ) from error
-        except OSError:  # some network file systems have no locks: then it is up to the user
-            return
 
     def _refuse_foreign_files(self) -> None:
         if (self.path / MANIFEST).exists():
@@ -378,12 +372,6 @@ def _is_inside(name: str) -> bool:
     """A manifest may come from elsewhere, and what it lists is deleted when it is stale."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts
-
-
-def peak_memory_bytes() -> int:
-    """The most memory this process has had so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
 def _json(value: object) -> bytes:

@@ -69,7 +69,7 @@ def test_lost_results_are_made_again_and_told(room: RoomOnDisk, finished: Path, 
             assert (out / name).read_bytes() == (finished / name).read_bytes(), name
     once_more = run(room, out, "--json")
     facts = json.loads(once_more.stdout)
-    assert (facts["resumed"], facts["remade"]) == (True, [])
+    assert (facts["resumed"], facts["folder_notes"]) == (True, [])
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -77,7 +77,7 @@ def test_each_result_counts(room: RoomOnDisk, finished: Path, tmp_path: Path, na
     out = Path(shutil.copytree(finished, tmp_path / "run"))
     lose(out / name, "one bit")
     facts = json.loads(run(room, out, "--json").stdout)
-    assert facts["remade"] == [f"Made again, since missing or not as it was written: {name}."]
+    assert facts["folder_notes"] == [f"Made again, since missing or not as it was written: {name}."]
 
 
 @pytest.mark.parametrize("name", ["stages/segment.npz", "stages/objects/object_07.npz"])
