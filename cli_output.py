@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 if TYPE_CHECKING:
+    from pipelines.batch import PhotoResult
     from pipelines.check import PhotoCheck
     from pipelines.doctor import Check
     from pipelines.room import RoomRun
@@ -73,8 +74,14 @@ class _Bar:
         self.bar.remove_task(self.task)
 
 
-def run_facts(run: RoomRun) -> dict[str, Any]:
-    """A run as the JSON document of `run --json`."""
+def runs_document(results: Sequence[PhotoResult], *, one: bool) -> dict[str, Any]:
+    """The JSON document of `run --json`. one: of the only photo; else of all, those that failed by themselves."""
+    runs = [_run_facts(result.run) for result in results if result.run is not None]
+    failed = [result.error_facts() for result in results if result.run is None]
+    return (*runs, *failed)[0] if one else {"runs": runs, "failed": failed}
+
+
+def _run_facts(run: RoomRun) -> dict[str, Any]:
     return {
         "folder": str(run.folder),
         "objects": list(run.objects),
@@ -159,6 +166,8 @@ def print_checks(checks: Sequence[PhotoCheck]) -> None:
             say(f"- {sentence}")
         for note in checks[0].notes:
             remark(f"note: {note}")
+        return
+    if len(checks) == 1:  # told by who asked
         return
     rows = []
     for check in checks:

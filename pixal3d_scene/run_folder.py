@@ -368,6 +368,11 @@ def objects_of_other_settings(folder: RunFolder, keys: Mapping[str, str]) -> tup
     return others if len(others) < len(of) else ()
 
 
+def is_run_folder(path: Path) -> bool:
+    """Whether a manifest shows that a run wrote into this folder."""
+    return bool(RunFolder(path).manifest["stages"])
+
+
 def _is_inside(name: str) -> bool:
     """A manifest may come from elsewhere, and what it lists is deleted when it is stale."""
     path = PurePosixPath(name)
