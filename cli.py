@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,9 +31,7 @@ from cli_output import (
     runs_document,
     say,
 )
-
-if TYPE_CHECKING:
-    from pixal3d_scene.settings import Settings
+from cli_settings import Quality, settings_of
 
 app = typer.Typer(
     name="pixal3d-scene",
@@ -47,14 +45,6 @@ app = typer.Typer(
 def options(version: VersionOption = False) -> None:
     """A room photo in, a scene of separate, placed, engine-ready 3D objects out."""
     del version  # it has been answered by now
-
-
-class Quality(StrEnum):
-    """Steps and resolution in one dial."""
-
-    draft = "draft"
-    standard = "standard"
-    high = "high"
 
 
 class Stage(StrEnum):
@@ -159,7 +149,7 @@ def run(
         from pixal3d_scene.errors import InputError
         from pixal3d_scene.frontend.vocabulary import parse_labels
 
-        settings = _settings(
+        settings = settings_of(
             preset, quality, config,
             {
                 "seed": seed,
@@ -185,16 +175,17 @@ def run(
             masks=masks, clean_masks=clean_masks, prompts=tuple(prompts or ()), depth=depth, camera=camera, fov_deg=fov,
             camera_height_m=camera_height, known_sizes=tuple(known_size or ()),
         )  # fmt: skip
+        again, only_these = redo.value if redo else None, frozenset(only or ())
         if dry_run:
-            plans = list(plan_photos(found, folders, settings, given, redo=redo.value if redo else None))
+            plans = list(plan_photos(found, folders, settings, given, redo=again, only=only_these))
             documents = [plan.facts() for plan in plans]
             print_json(documents[0] if one else documents) if as_json else print_plans(documents)
             exit_with([(plan.photo, plan.error) for plan in plans], one=one, verbose=verbose)
             return
         done, codes = [], []
         for result in run_photos(
-            found, folders, settings, given_files=given, redo=redo.value if redo else None,
-            only=frozenset(only or ()), shown=lambda photo: progress(photo.name, show=not quiet and not as_json),
+            found, folders, settings, given_files=given, redo=again, only=only_these,
+            shown=lambda photo: progress(photo.name, show=not quiet and not as_json),
         ):  # fmt: skip
             done.append(result)
             if result.error is not None:
@@ -231,7 +222,7 @@ def check(
         from pipelines.given_files import GivenFiles
         from pixal3d_scene.errors import InputError
 
-        settings = _settings("embedded", Quality.standard, config, {"photo.max_megapixels": max_megapixels})
+        settings = settings_of("embedded", Quality.standard, config, {"photo.max_megapixels": max_megapixels})
         found = find_photos(photos)
         for path, why in find_left_out(photos):
             remark(f"warning: {path} is left out: {why}.")
@@ -258,7 +249,7 @@ def demo(
         from pipelines.demo import run_demo
 
         with progress("example room", show=not quiet) as shown:
-            done = run_demo(out, _settings("embedded", Quality.standard), progress=shown)
+            done = run_demo(out, settings_of("embedded", Quality.standard), progress=shown)
         print_run(done, quiet=quiet, verbose=verbose)
         say(f"\nOpen {done.folder / 'report.html'} in a browser,")
         say(f"or {done.folder / 'scene.glb'} in Blender, Godot, Unity, Unreal or any glTF viewer.")
@@ -370,23 +361,6 @@ def evaluate(
 
 
 app.add_typer(models_app, name="models")
-
-
-def _settings(
-    preset: str, quality: Quality, config: Path | None = None, flags: dict[str, Any] | None = None
-) -> Settings:
-    """flags: by the setting's dotted name; None where the flag was not given."""
-    from pixal3d_scene.settings import resolve_settings
-
-    overrides: dict[str, Any] = {}
-    for name, value in (flags or {}).items():
-        if value is not None:
-            *tables, key = name.split(".")
-            table = overrides
-            for part in tables:
-                table = table.setdefault(part, {})
-            table[key] = value
-    return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ _INTERRUPTED = "interrupted; finished stages and objects are kept, run the same 
 
 @contextmanager
 def exit_codes(verbose: bool, *, as_json: bool = False) -> Iterator[None]:
-    """The one place where errors become exit codes. as_json: on stdout too, for a command that ends without a result."""
+    """The one place where errors become exit codes. as_json: on stdout too, where a command has no other result."""
     try:
         yield
     except KeyboardInterrupt:

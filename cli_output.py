@@ -145,7 +145,8 @@ def print_plans(plans: list[dict[str, Any]]) -> None:
             continue
         stages = ", ".join(f"{name}: {what}" for name, what in plan["stages"].items())
         say(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
-        say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")
+        only = f" (only {', '.join(plan['only'])})" if plan["only"] else ""
+        say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}{only}")
         for note in plan["notes"]:
             remark(f"note: {note}")
 

@@ -77,12 +77,18 @@ class PhotoPlan:
 
 
 def plan_photos(
-    photos: Sequence[Path], folders: Sequence[Path], settings: Settings, given_files: GivenFiles, *, redo: str | None
+    photos: Sequence[Path],
+    folders: Sequence[Path],
+    settings: Settings,
+    given_files: GivenFiles,
+    *,
+    redo: str | None,
+    only: frozenset[str],
 ) -> Iterator[PhotoPlan]:
     """What `run_photos` would do, writing nothing."""
     for photo, folder in zip(photos, folders, strict=True):
         try:
-            plan = plan_room(photo, folder, settings, given_files, redo=redo)
+            plan = plan_room(photo, folder, settings, given_files, redo=redo, only=only)
         except Exception as error:
             yield PhotoPlan(photo=photo, plan=None, error=error)
             continue

@@ -73,41 +73,36 @@ def run_room(
     are kept. Raises InputError before anything is written, OutputError with the folder left as it was.
     """
     started = time.perf_counter()
-    if redo is not None and only:
-        raise InputError("--redo makes a stage again for all objects and --only for some; give one of them.")
     given = _read(photo_path, settings, given_files or GivenFiles())
-    photo = given.photo
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth, prompts=given.prompts)
-    keys = stage_keys(photo, models, settings, given.known)
+    keys = stage_keys(given.photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
     with folder.locked():
-        looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth", "complete") if stage in keys)
-        if only and not (looked and folder.finished("generate")):
-            raise InputError(
-                f"--only needs a finished run of the same photo, masks and depth in {out}; "
-                "run the same command without it first."
-            )
-        if redo is not None or only:
-            folder.forget(redo or "place")
+        told = _make_again(folder, keys, redo, only)
         if folder.has("export", keys["export"]):
             return _finished(folder, started)
-        told = (*_lock_note(folder), *_lost_remade(folder, keys))
-        told = told if only else (*told, *_other_settings_remade(folder, keys))
+        told = (*_lock_note(folder), *told)
         done = _reconstruct(models, settings, given, folder, keys, only, progress, started)
         return replace(done, folder_notes=told)
 
 
 def plan_room(
-    photo_path: Path, out: Path, settings: Settings, given_files: GivenFiles, *, redo: str | None = None
+    photo_path: Path,
+    out: Path,
+    settings: Settings,
+    given_files: GivenFiles,
+    *,
+    redo: str | None = None,
+    only: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
-    """What `run_room` would do, as plain facts; writes nothing."""
+    """What `run_room` would do, as plain facts; writes nothing. Raises as it does."""
     given = _read(photo_path, settings, given_files)
     photo = given.photo
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth, prompts=given.prompts)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
-    if redo is not None:
-        folder.forget(redo)
+    told = _make_again(folder, keys, redo, only)
+    stages = {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in keys}
     return {
         "photo": photo.file_name,
         "size_px": list(photo.full_size_px),
@@ -116,11 +111,33 @@ def plan_room(
         "depth": models.depth.name,
         "completer": models.completer.name if models.completer else "none",
         "generator": models.generator.name,
-        "stages": {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in keys},
-        "notes": [
-            *photo.notes, *given.notes, *_lost_remade(folder, keys), *_other_settings_remade(folder, keys),
-        ],
-    }  # fmt: skip
+        "stages": stages | ({"generate": "run"} if only else {}),
+        "only": sorted(only),
+        "notes": [*photo.notes, *given.notes, *told],
+    }
+
+
+def _make_again(folder: RunFolder, keys: Mapping[str, str], redo: str | None, only: frozenset[str]) -> tuple[str, ...]:
+    """The folder's manifest in memory, without what is to be made again; sentences on what is, for another reason than
+    `redo` and `only`, though no setting changed. Raises InputError where they ask for what cannot be done."""
+    if redo is not None and only:
+        raise InputError("--redo makes a stage again for all objects and --only for some; give one of them.")
+    told = _lost_remade(folder, keys)
+    if redo is not None:
+        folder.forget(redo)
+    if not only:
+        return (*told, *_other_settings_remade(folder, keys))
+    looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth", "complete") if stage in keys)
+    if not (looked and folder.finished("generate")):
+        raise InputError(
+            f"--only needs a finished run of the same photo, masks and depth in {folder.path}; "
+            "run the same command without it first."
+        )
+    names = folder.object_names()
+    if unknown := sorted(only - set(names)):
+        raise InputError(f"There is no object {', '.join(unknown)}; the run has: {', '.join(names)}.")
+    folder.forget("place")
+    return told
 
 
 def _read(photo_path: Path, settings: Settings, given_files: GivenFiles) -> Given:

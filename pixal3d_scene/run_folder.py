@@ -160,6 +160,10 @@ class RunFolder:
         entry = self.manifest["stages"].get(stage)
         return {name: self._other_keys(stage).get(name, entry["key"]) for name in entry["files"]} if entry else {}
 
+    def object_names(self) -> tuple[str, ...]:
+        """The objects that the stage `generate` has."""
+        return tuple(PurePosixPath(name).stem for name in self.file_keys("generate"))
+
     def _other_keys(self, stage: str) -> dict[str, str]:
         """Keys of the files of a stage that were made with another one than the stage."""
         keys: dict[str, str] = self.manifest["stages"].get(stage, {}).get("other_keys", {})
@@ -300,9 +304,6 @@ class RunFolderStore:
         """See `reconstruction.Store`. An object is kept as soon as it is made; objects of `only` in a folder of their
         own until all are there, since what they join may be of other settings: till then the scene stays as it is.
         """
-        if unknown := self.only - {v.name for v in volumes}:
-            names = ", ".join(v.name for v in volumes)
-            raise InputError(f"There is no object {', '.join(sorted(unknown))}; the run has: {names}.")
         files = {v.name: f"stages/objects/{v.name}.npz" for v in volumes}
         key, kept = self.keys["generate"], self._kept_assets(files)
         missing = tuple(v for v in volumes if v.name not in kept)

@@ -227,6 +227,13 @@ def _given(name: str) -> Callable[[RoomOnDisk, Path], list[object]]:
     def fov(room: RoomOnDisk, tmp_path: Path) -> list[object]:
         return ["--fov", 190]
 
+    def megapixels(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--max-megapixels", 0]
+
+    def megapixels_of_file(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        (tmp_path / "c.toml").write_text("[photo]\nmax_megapixels = -1.5\n")
+        return ["--config", tmp_path / "c.toml"]
+
     return locals()[name]  # type: ignore[no-any-return]
 
 
@@ -250,7 +257,9 @@ def _given(name: str) -> Callable[[RoomOnDisk, Path], list[object]]:
         ("depth_zero", "no valid pixel"),
         ("camera_keys", "lacks height, K; give width, height and K"),
         ("config_folder", "is a folder; give a TOML file"),
-        ("device", "'device' is not usable: choose auto, cpu, cuda, cuda:N or mps (got 'gpu')"),
+        ("megapixels", "error: --max-megapixels is not usable: it must be greater than 0 (got 0)."),
+        ("megapixels_of_file", "'photo.max_megapixels' is not usable: it must be greater than 0 (got -1.5)."),
+        ("device", "--device is not usable: choose auto, cpu, cuda, cuda:N or mps (got 'gpu')"),
     ],
 )
 def test_refused_data(room: RoomOnDisk, tmp_path: Path, name: str, sentence: str) -> None:

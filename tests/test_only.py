@@ -107,3 +107,32 @@ def test_once_all_are_of_one_setting_the_run_is_up_to_date(room: RoomOnDisk, fin
     for name in NAMES:
         assert run(room, out, "--only", name, "--seed", "7").exit_code == 0
     assert "up to date" in run(room, out, "--seed", "7").stdout
+
+
+def test_a_dry_run_knows_what_only_does(room: RoomOnDisk, finished: Path, tmp_path: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*")}
+    command = ("--only", NAMES[1], "--seed", "7", "--dry-run")
+    plan = json.loads(run(room, finished, *command, "--json").stdout)
+    assert plan["stages"] == {"segment": "keep", "depth": "keep", "generate": "run", "place": "run", "export": "run"}
+    assert plan["only"] == NAMES[1:2]
+    assert "generate: run, place: run, export: run (only object_07)" in run(room, finished, *command).stdout
+    for more, told in (
+        (("--only", "sofa_99"), "There is no object sofa_99; the run has: object_03, object_07, object_09."),
+        (("--only", NAMES[1], "--redo", "depth"), "--redo makes a stage again for all objects and --only for some"),
+    ):
+        for dry in ((), ("--dry-run",)):
+            refused = run(room, finished, *more, *dry)
+            assert (refused.exit_code, told in refused.stderr) == (2, True), refused.output
+    nothing = run(room, tmp_path / "none", *command)
+    assert nothing.exit_code == 2
+    assert "--only needs a finished run" in nothing.stderr
+    assert {p: p.stat().st_mtime_ns for p in finished.rglob("*")} == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_tells_results_that_were_lost(room: RoomOnDisk, finished: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "run"))
+    (out / "scene.json").write_text("{")
+    done = run(room, out, "--only", NAMES[1])
+    assert done.exit_code == 0, done.output
+    assert "note: Made again, since missing or not as it was written: scene.json." in done.stderr
