@@ -22,7 +22,7 @@ from pixal3d_scene.errors import InputError
 from pixal3d_scene.export.facts import UNDISTORTED_NAME, scene_facts
 from pixal3d_scene.export.glb import object_glb, scene_glb
 from pixal3d_scene.frontend.mask_cut import HOW_CUT
-from pixal3d_scene.models import Models, load_models
+from pixal3d_scene.models import OWN_PARTS, Models, load_models
 from pixal3d_scene.photo import read_photo
 from pixal3d_scene.progress import Progress
 from pixal3d_scene.reconstruction import Reconstruction, reconstruct, stage_keys
@@ -113,7 +113,7 @@ def plan_room(
         "generator": models.generator.name,
         "stages": stages | ({"generate": "run"} if only else {}),
         "only": sorted(only),
-        "notes": [*photo.notes, *given.notes, *told],
+        "notes": [*photo.notes, *given.notes, *told, *_unused_device_notes(models, settings)],
     }
 
 
@@ -216,6 +216,7 @@ def _reconstruct(
         *result.notes,
         *_depth_png_notes(depth),
         *_unused_completion_notes(models),
+        *_unused_device_notes(models, settings),
     )
     files = _files(result, settings, notes, _stage_records(folder, store), readiness)
     files |= {"instances.png": _instances_png(label_map_at_full_size(result, models)), "depth.png": _depth_png(depth)}
@@ -303,6 +304,16 @@ def _unused_completion_notes(models: Models) -> tuple[str, ...]:
     return (
         f"The generator {models.generator.name} works from the visible surface: what {models.completer.name} painted "
         "is seen in crops/ and changes no mesh. Choose a learned generator (--preset pixal3d) to make use of it.",
+    )
+
+
+def _unused_device_notes(models: Models, settings: Settings) -> tuple[str, ...]:
+    parts = (models.segmenter.name, models.depth.name, models.generator.name)
+    own = [name for name in dict.fromkeys(parts) if name in OWN_PARTS]
+    if settings.device in ("auto", "cpu") or not own:
+        return ()
+    return (
+        f"--device {settings.device} is not used by {' and '.join(own)}: the package's own networks run on the CPU.",
     )
 
 
