@@ -103,7 +103,7 @@ def print_run(run: RoomRun, *, quiet: bool, verbose: bool, brief: bool = False) 
     if quiet:
         return
     for sentence in run.folder_notes:
-        remark(f"note: {sentence}")
+        remark(f"{run.folder}: {sentence}" if brief else f"note: {sentence}")
     if run.fell_back:
         remark(f"warning: fell back to a simpler generator: {', '.join(run.fell_back)}")
     told = len(run.notes) + sum(len(item["warnings"]) for item in run.objects)

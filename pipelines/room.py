@@ -127,6 +127,11 @@ def _make_again(folder: RunFolder, keys: Mapping[str, str], redo: str | None, on
         folder.forget(redo)
     if not only:
         return (*told, *_other_settings_remade(folder, keys))
+    if lost := folder.lost_stages():
+        raise InputError(
+            f"--only keeps results, and those of the stage {lost[0]} are missing or not as they were written; run the "
+            f"same command with --redo {lost[0]} first."
+        )
     looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth", "complete") if stage in keys)
     if not (looked and folder.finished("generate")):
         raise InputError(

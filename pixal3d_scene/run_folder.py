@@ -151,6 +151,11 @@ class RunFolder:
         entries = [entry for stage, entry in self.manifest["stages"].items() if entry["key"] == keys.get(stage)]
         return sorted(name for entry in entries for name in entry["files"] if not self.is_intact(name))
 
+    def lost_stages(self) -> list[str]:
+        """Stages before `export` that were finished with any key, and some of whose files are not as they were."""
+        done = [name for name, entry in self.manifest["stages"].items() if entry["status"] == "done"]
+        return [stage for stage in self.stages if stage in done and stage != "export" and not self.finished(stage)]
+
     def made(self, stage: str, key: str) -> frozenset[str]:
         """Files of a stage that were made with this key, also where it was only begun."""
         return frozenset(name for name, of in self.file_keys(stage).items() if of == key)

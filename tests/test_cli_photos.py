@@ -47,6 +47,10 @@ def test_a_folder_of_one_photo_is_a_folder_of_photos(photos: Path, tmp_path: Pat
     assert ([Path(run["folder"]) for run in done["runs"]], done["failed"]) == ([out / "room"], [])
     assert (out / "room" / "scene.glb").is_file()
     assert not (out / "scene.glb").exists()
+    (out / "room" / "scene.glb").write_bytes(b"")
+    again = invoke("run", photos, "-o", out, *fast)
+    told = f"{out / 'room'}: Made again, since missing or not as it was written: scene.glb."
+    assert told in again.stderr.splitlines()  # which one of many
 
 
 def test_a_run_folder_is_no_folder_of_photos(photos: Path, tmp_path: Path, fast: list[str]) -> None:

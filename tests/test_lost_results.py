@@ -80,13 +80,19 @@ def test_each_result_counts(room: RoomOnDisk, finished: Path, tmp_path: Path, na
     assert facts["folder_notes"] == [f"Made again, since missing or not as it was written: {name}."]
 
 
-@pytest.mark.parametrize("name", ["stages/segment.npz", "stages/objects/object_07.npz"])
-def test_only_is_not_built_on_lost_stages(room: RoomOnDisk, finished: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "stage"), [("stages/segment.npz", "segment"), ("stages/objects/object_07.npz", "generate")]
+)
+def test_only_is_not_built_on_lost_stages(
+    room: RoomOnDisk, finished: Path, tmp_path: Path, name: str, stage: str
+) -> None:
     out = Path(shutil.copytree(finished, tmp_path / "run"))
     lose(out / name, "cut off")
     result = run(room, out, "--only", "object_03")
     assert result.exit_code == 2, result.output
-    assert "run the same command without it first" in result.stderr
+    assert f"those of the stage {stage} are missing or not as they were written;" in result.stderr
+    assert run(room, out, "--redo", stage).exit_code == 0
+    assert run(room, out, "--only", "object_03").exit_code == 0
 
 
 def test_a_manifest_without_digests_proves_nothing(finished: Path, tmp_path: Path) -> None:
