@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli_exit import exit_codes, tell
+from cli_exit import exit_codes, exit_with, tell
 from cli_models import models_app
 from cli_output import (
     JsonOption,
@@ -28,12 +28,10 @@ from cli_output import (
     print_table,
     progress,
     remark,
-    run_facts,
+    runs_document,
     say,
 )
-
-if TYPE_CHECKING:
-    from pixal3d_scene.settings import Settings
+from cli_settings import Quality, settings_of
 
 app = typer.Typer(
     name="pixal3d-scene",
@@ -47,14 +45,6 @@ app = typer.Typer(
 def options(version: VersionOption = False) -> None:
     """A room photo in, a scene of separate, placed, engine-ready 3D objects out."""
     del version  # it has been answered by now
-
-
-class Quality(StrEnum):
-    """Steps and resolution in one dial."""
-
-    draft = "draft"
-    standard = "standard"
-    high = "high"
 
 
 class Stage(StrEnum):
@@ -75,7 +65,7 @@ RunsOption = Annotated[
     typer.Option(
         "-o",
         "--out",
-        help="Run folder; with several photos OUT/NAME for each. [default: runs/NAME]",
+        help="Run folder; with several photos or a folder OUT/NAME for each. [default: runs/NAME]",
         show_default=False,
     ),
 ]
@@ -153,13 +143,13 @@ def run(
     verbose: VerboseOption = False,
 ) -> None:
     """Reconstruct rooms from photos."""
-    with exit_codes(verbose):
-        from pipelines.batch import find_left_out, find_photos, plan_photos, run_folders, run_photos
+    with exit_codes(verbose, as_json=as_json):
+        from pipelines.batch import find_left_out, find_photos, is_one_photo, plan_photos, run_folders, run_photos
         from pipelines.given_files import GivenFiles
         from pixal3d_scene.errors import InputError
         from pixal3d_scene.frontend.vocabulary import parse_labels
 
-        settings = _settings(
+        settings = settings_of(
             preset, quality, config,
             {
                 "seed": seed,
@@ -174,8 +164,9 @@ def run(
         found = find_photos(photos)
         for path, why in find_left_out(photos):
             remark(f"warning: {path} is left out: {why}.")
-        folders = run_folders(found, out)
-        if len(found) > 1 and (masks or prompts or depth or camera or known_size):
+        one = is_one_photo(photos, found)
+        folders = run_folders(found, out, one=one)
+        if not one and (masks or prompts or depth or camera or known_size):
             raise InputError(
                 "--masks, --points, --boxes, --depth, --camera and --known-size belong to one photo; run the photos "
                 "one by one."
@@ -184,32 +175,30 @@ def run(
             masks=masks, clean_masks=clean_masks, prompts=tuple(prompts or ()), depth=depth, camera=camera, fov_deg=fov,
             camera_height_m=camera_height, known_sizes=tuple(known_size or ()),
         )  # fmt: skip
+        again, only_these = redo.value if redo else None, frozenset(only or ())
         if dry_run:
-            plans = list(plan_photos(found, folders, settings, given, redo=redo.value if redo else None))
+            plans = list(plan_photos(found, folders, settings, given, redo=again, only=only_these))
             documents = [plan.facts() for plan in plans]
-            print_json(documents[0] if len(found) == 1 else documents) if as_json else print_plans(documents)
-            if bad := [(plan.photo, plan.error) for plan in plans if plan.error is not None]:
-                raise typer.Exit(max(tell(error, verbose=verbose, about=str(photo)) for photo, error in bad))
+            print_json(documents[0] if one else documents) if as_json else print_plans(documents)
+            exit_with([(plan.photo, plan.error) for plan in plans], one=one, verbose=verbose)
             return
         done, codes = [], []
         for result in run_photos(
-            found, folders, settings, given_files=given, redo=redo.value if redo else None,
-            only=frozenset(only or ()), shown=lambda photo: progress(photo.name, show=not quiet and not as_json),
+            found, folders, settings, given_files=given, redo=again, only=only_these,
+            shown=lambda photo: progress(photo.name, show=not quiet and not as_json),
         ):  # fmt: skip
             done.append(result)
             if result.error is not None:
-                codes.append(tell(result.error, verbose=verbose, about=str(result.photo)))
+                codes.append(tell(result.error, verbose=verbose, about="error" if one else str(result.photo)))
             elif result.run is not None and not as_json:
-                print_run(result.run, quiet=quiet, verbose=verbose, brief=len(found) > 1)
-        runs = [r.run for r in done if r.run is not None]
+                print_run(result.run, quiet=quiet, verbose=verbose, brief=not one)
         if as_json:
-            done_facts = [run_facts(r) for r in runs]
-            failed = [{"photo": str(r.photo), "error": str(r.error)} for r in done if r.error is not None]
-            print_json(done_facts[0] if len(found) == 1 else {"runs": done_facts, "failed": failed})
+            print_json(runs_document(done, one=one))
+        if codes and not one:
+            remark(f"{len(done) - len(codes)} of {len(done)} photos are done; the same command tries the others again.")
         if codes:
-            remark(f"{len(runs)} of {len(found)} photos are done; the same command tries the others again.")
             raise typer.Exit(max(codes))
-        if any(r.fell_back for r in runs):
+        if any(result.run.fell_back for result in done if result.run is not None):
             raise typer.Exit(5)
 
 
@@ -227,26 +216,26 @@ def check(
     verbose: VerboseOption = False,
 ) -> None:
     """Score photos from 0 to 100 before any time is spent on them; 75 and more is "go"."""
-    with exit_codes(verbose):
-        from pipelines.batch import find_left_out, find_photos
+    with exit_codes(verbose, as_json=as_json):
+        from pipelines.batch import find_left_out, find_photos, is_one_photo
         from pipelines.check import check_photos
         from pipelines.given_files import GivenFiles
         from pixal3d_scene.errors import InputError
 
-        settings = _settings("embedded", Quality.standard, config, {"photo.max_megapixels": max_megapixels})
+        settings = settings_of("embedded", Quality.standard, config, {"photo.max_megapixels": max_megapixels})
         found = find_photos(photos)
         for path, why in find_left_out(photos):
             remark(f"warning: {path} is left out: {why}.")
-        if len(found) > 1 and (masks or camera):
+        one = is_one_photo(photos, found)
+        if not one and (masks or camera):
             raise InputError("--masks and --camera belong to one photo; check the photos one by one.")
         done = list(check_photos(found, settings, GivenFiles(masks=masks, camera=camera, fov_deg=fov)))
         if as_json:
             documents = [result.facts() for result in done]
-            print_json(documents[0] if found == photos[:1] else documents)
+            print_json(documents[0] if one else documents)
         else:
             print_checks(done)
-        if bad := [(result.path, result.error) for result in done if result.error is not None]:
-            raise typer.Exit(max(tell(error, verbose=verbose, about=str(path)) for path, error in bad))
+        exit_with([(result.path, result.error) for result in done], one=one, verbose=verbose)
 
 
 @app.command()
@@ -260,7 +249,7 @@ def demo(
         from pipelines.demo import run_demo
 
         with progress("example room", show=not quiet) as shown:
-            done = run_demo(out, _settings("embedded", Quality.standard), progress=shown)
+            done = run_demo(out, settings_of("embedded", Quality.standard), progress=shown)
         print_run(done, quiet=quiet, verbose=verbose)
         say(f"\nOpen {done.folder / 'report.html'} in a browser,")
         say(f"or {done.folder / 'scene.glb'} in Blender, Godot, Unity, Unreal or any glTF viewer.")
@@ -273,7 +262,7 @@ def inspect(
     verbose: VerboseOption = False,
 ) -> None:
     """Show the objects, scores and warnings of a finished run."""
-    with exit_codes(verbose):
+    with exit_codes(verbose, as_json=as_json):
         from pipelines.inspect_run import read_run
 
         facts = read_run(folder)
@@ -283,12 +272,14 @@ def inspect(
         print_objects(facts["objects"])
         for note in facts["notes"]:
             say(f"- {note}")
+        for warning in facts["warnings"]:
+            remark(f"warning: {warning}")
 
 
 @app.command()
 def doctor(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """Check whether this machine can run the job, and say what to type if not."""
-    with exit_codes(verbose):
+    with exit_codes(verbose, as_json=as_json):
         from pipelines.doctor import examine
 
         checks = examine()
@@ -323,7 +314,7 @@ def train(
     verbose: VerboseOption = False,
 ) -> None:
     """Train networks of the package; the same command goes on where it was interrupted (docs/training-data.md)."""
-    with exit_codes(verbose):
+    with exit_codes(verbose, as_json=as_json):
         from pipelines.train import train as run_training
 
         done = run_training(settings, data, out, device=device, minutes=minutes, earlier=earlier)
@@ -352,7 +343,7 @@ def evaluate(
     verbose: VerboseOption = False,
 ) -> None:
     """Score run folders against rooms with ground truth by a named protocol."""
-    with exit_codes(verbose):
+    with exit_codes(verbose, as_json=as_json):
         from pipelines import evaluate as job
 
         evaluation = job.evaluate(
@@ -370,23 +361,6 @@ def evaluate(
 
 
 app.add_typer(models_app, name="models")
-
-
-def _settings(
-    preset: str, quality: Quality, config: Path | None = None, flags: dict[str, Any] | None = None
-) -> Settings:
-    """flags: by the setting's dotted name; None where the flag was not given."""
-    from pixal3d_scene.settings import resolve_settings
-
-    overrides: dict[str, Any] = {}
-    for name, value in (flags or {}).items():
-        if value is not None:
-            *tables, key = name.split(".")
-            table = overrides
-            for part in tables:
-                table = table.setdefault(part, {})
-            table[key] = value
-    return resolve_settings(preset=preset, quality=quality.value, config_file=config, overrides=overrides)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ models_app = typer.Typer(help="Network weights: list, fetch, check.", no_args_is
 @models_app.command("list")
 def models_list(as_json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """Size, licence, gated or not, and what is here."""
-    with exit_codes(verbose):
+    with exit_codes(verbose, as_json=as_json):
         from pipelines import models
 
         found = models.list_weights()
@@ -33,7 +33,7 @@ def models_fetch(
     verbose: VerboseOption = False,
 ) -> None:
     """Bring published weights here; the only command that uses the network."""
-    with exit_codes(verbose):
+    with exit_codes(verbose, as_json=as_json):
         from pipelines import models
 
         fetched = models.fetch(names, revision=revision)
@@ -52,7 +52,7 @@ def models_check(
     verbose: VerboseOption = False,
 ) -> None:
     """Whether every file is there, unharmed, and fits its network."""
-    with exit_codes(verbose):
+    with exit_codes(verbose, as_json=as_json):
         from pipelines import models
 
         checks = models.check(reference, revision=revision)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 if TYPE_CHECKING:
+    from pipelines.batch import PhotoResult
     from pipelines.check import PhotoCheck
     from pipelines.doctor import Check
     from pipelines.room import RoomRun
@@ -73,14 +74,21 @@ class _Bar:
         self.bar.remove_task(self.task)
 
 
-def run_facts(run: RoomRun) -> dict[str, Any]:
-    """A run as the JSON document of `run --json`."""
+def runs_document(results: Sequence[PhotoResult], *, one: bool) -> dict[str, Any]:
+    """The JSON document of `run --json`. one: of the only photo; else of all, those that failed by themselves."""
+    runs = [_run_facts(result.run) for result in results if result.run is not None]
+    failed = [result.error_facts() for result in results if result.run is None]
+    return (*runs, *failed)[0] if one else {"runs": runs, "failed": failed}
+
+
+def _run_facts(run: RoomRun) -> dict[str, Any]:
     return {
         "folder": str(run.folder),
         "objects": list(run.objects),
         "notes": list(run.notes),
         "fell_back": list(run.fell_back),
         "resumed": run.resumed,
+        "folder_notes": list(run.folder_notes),
         "seconds": round(run.seconds, 2),
     }
 
@@ -94,6 +102,8 @@ def print_run(run: RoomRun, *, quiet: bool, verbose: bool, brief: bool = False) 
     say(f"{run.folder}: {state}")
     if quiet:
         return
+    for sentence in run.folder_notes:
+        remark(f"{run.folder}: {sentence}" if brief else f"note: {sentence}")
     if run.fell_back:
         remark(f"warning: fell back to a simpler generator: {', '.join(run.fell_back)}")
     told = len(run.notes) + sum(len(item["warnings"]) for item in run.objects)
@@ -135,7 +145,8 @@ def print_plans(plans: list[dict[str, Any]]) -> None:
             continue
         stages = ", ".join(f"{name}: {what}" for name, what in plan["stages"].items())
         say(f"{plan['photo']} ({plan['size_px'][0]} x {plan['size_px'][1]} px) -> {plan['out']}")
-        say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}")
+        only = f" (only {', '.join(plan['only'])})" if plan["only"] else ""
+        say(f"  {plan['segmenter']}, {plan['depth']}, {plan['generator']}; {stages}{only}")
         for note in plan["notes"]:
             remark(f"note: {note}")
 
@@ -156,6 +167,8 @@ def print_checks(checks: Sequence[PhotoCheck]) -> None:
             say(f"- {sentence}")
         for note in checks[0].notes:
             remark(f"note: {note}")
+        return
+    if len(checks) == 1:  # told by who asked
         return
     rows = []
     for check in checks:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.progress import Progress
+from pixal3d_scene.run_folder import is_run_folder
 from pixal3d_scene.settings import Settings
 
 from .given_files import GivenFiles
@@ -31,6 +32,10 @@ class PhotoResult:
     run: RoomRun | None
     error: Exception | None = None
 
+    def error_facts(self) -> dict[str, Any]:
+        """Plain JSON values; of a photo that has no run."""
+        return {"photo": str(self.photo), "error": str(self.error)}
+
 
 def run_photos(
     photos: Sequence[Path],
@@ -42,7 +47,7 @@ def run_photos(
     only: frozenset[str],
     shown: Callable[[Path], AbstractContextManager[Progress]],
 ) -> Iterator[PhotoResult]:
-    """Reconstruct every photo into its folder, and go on after an error; that of a single photo is raised.
+    """Reconstruct every photo into its folder, and go on after an error.
 
     shown: the progress display for a photo.
     """
@@ -53,8 +58,6 @@ def run_photos(
                     photo, folder, settings, given_files=given_files, redo=redo, only=only, progress=progress
                 )
         except Exception as error:  # one bad photo must not end the night
-            if len(photos) == 1:
-                raise
             yield PhotoResult(photo=photo, run=None, error=error)
             continue
         yield PhotoResult(photo=photo, run=run)
@@ -74,22 +77,26 @@ class PhotoPlan:
 
 
 def plan_photos(
-    photos: Sequence[Path], folders: Sequence[Path], settings: Settings, given_files: GivenFiles, *, redo: str | None
+    photos: Sequence[Path],
+    folders: Sequence[Path],
+    settings: Settings,
+    given_files: GivenFiles,
+    *,
+    redo: str | None,
+    only: frozenset[str],
 ) -> Iterator[PhotoPlan]:
-    """What `run_photos` would do, writing nothing; as there, the error of a single photo is raised."""
+    """What `run_photos` would do, writing nothing."""
     for photo, folder in zip(photos, folders, strict=True):
         try:
-            plan = plan_room(photo, folder, settings, given_files, redo=redo)
-        except InputError as error:
-            if len(photos) == 1:
-                raise
+            plan = plan_room(photo, folder, settings, given_files, redo=redo, only=only)
+        except Exception as error:
             yield PhotoPlan(photo=photo, plan=None, error=error)
             continue
         yield PhotoPlan(photo=photo, plan=plan)
 
 
 def find_photos(paths: list[Path]) -> list[Path]:
-    """Photo files of a list of files and folders; raises InputError where a folder has none."""
+    """Photo files of a list of files and folders; raises InputError where a folder has none or is a run folder."""
     photos: list[Path] = []
     for path in paths:
         try:
@@ -97,11 +104,19 @@ def find_photos(paths: list[Path]) -> list[Path]:
             if not os.path.isdir(path):
                 photos.append(path)
                 continue
+            if is_run_folder(path):
+                raise InputError(
+                    f"{path} is a run folder, whose pictures are results; give photos by their names, or look at the "
+                    "run with pixal3d-scene inspect."
+                )
             pictures = sorted(p for p in path.iterdir() if _is_photo(p))
             stems = {p.stem for p in pictures}
             inside = [p for p in pictures if not _is_beside(p, stems)]
         except OSError as error:
             raise InputError(f"The folder {path} cannot be read ({error.strerror}); check its permissions.") from error
+        if not inside and (below := _folders_with_photos(path)):
+            names = ", ".join(str(folder) for folder in below)
+            raise InputError(f"The folder {path} has photos in folders only, which are not searched; give {names}.")
         if not inside:
             raise InputError(f"The folder {path} has no photos ({', '.join(PHOTO_SUFFIXES)}); give another one.")
         photos += inside
@@ -109,7 +124,7 @@ def find_photos(paths: list[Path]) -> list[Path]:
 
 
 def find_left_out(paths: list[Path]) -> list[tuple[Path, str]]:
-    """Pictures in the given folders that `find_photos` passes over, and why, so that it is not done in silence."""
+    """Pictures and folders in the given folders that `find_photos` passes over, and why: it is not done in silence."""
     left: list[tuple[Path, str]] = []
     for folder in (path for path in paths if os.path.isdir(path)):
         files = sorted(folder.iterdir())
@@ -119,7 +134,23 @@ def find_left_out(paths: list[Path]) -> list[tuple[Path, str]]:
                 left.append((path, f"{path.suffix} is not read, export it as JPEG"))
             elif _is_photo(path) and _is_beside(path, stems):
                 left.append((path, "by its name it belongs to a photo beside it; name it alone to run it"))
+        left += [(path, "folders in a folder are not searched; name it too") for path in _folders_with_photos(folder)]
     return left
+
+
+def _folders_with_photos(folder: Path) -> list[Path]:
+    """Folders in a folder that have photos, themselves or farther down; pictures in run folders are results."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and _has_photos(path))
+
+
+def _has_photos(folder: Path) -> bool:
+    for path, folders, files in os.walk(folder):
+        here = Path(path)
+        if here.name.startswith(".") or is_run_folder(here):
+            folders.clear()
+        elif any(_is_photo(here / name) for name in files):
+            return True
+    return False
 
 
 def _is_beside(path: Path, stems: set[str]) -> bool:
@@ -132,12 +163,17 @@ def _is_photo(path: Path) -> bool:
     return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def run_folders(photos: list[Path], out: Path | None) -> list[Path]:
+def is_one_photo(paths: list[Path], photos: list[Path]) -> bool:
+    """Whether one photo was named; a folder stands for many, however many it has. photos: those found in `paths`."""
+    return photos == paths[:1]
+
+
+def run_folders(photos: list[Path], out: Path | None, *, one: bool) -> list[Path]:
     """OUT itself for one photo, OUT/STEM for several, runs/STEM without OUT.
 
-    Raises InputError where two share a stem.
+    one: see `is_one_photo`. Raises InputError where two share a stem.
     """
-    if out is not None and len(photos) == 1:
+    if out is not None and one:
         return [out]
     folders = [(out or Path("runs")) / p.stem for p in photos]
     for i, folder in enumerate(folders):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from pixal3d_scene.instances import Instance, Instances
 from pixal3d_scene.layout.room_shell import fit_room
 from pixal3d_scene.layout.solve import solve_layout
 from pixal3d_scene.mesh.raycast import Raycaster
+from pixal3d_scene.peak_memory import peak_memory_bytes
 from pixal3d_scene.photo import Photo
 from pixal3d_scene.review.layout_baselines import icp
 from pixal3d_scene.review.layout_trials import asset_of_truth
@@ -43,13 +43,14 @@ _PICTURE_PX = (640, 480)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutTiming:
-    """seconds: CPU time of the solver. peak_bytes: largest resident memory of the process up to its end.
+    """seconds: CPU time of the solver. peak_bytes: largest resident memory of the process up to its end,
+    None where nothing tells it.
     icp_seconds: CPU time of ICP for all objects. ratio: of the two times."""
 
     objects: int
     triangles: int
     seconds: float
-    peak_bytes: int
+    peak_bytes: int | None
     icp_seconds: float
     ratio: float
 
@@ -63,7 +64,7 @@ def benchmark_layout(counts: tuple[int, ...] = COUNTS) -> list[LayoutTiming]:
         solve_layout(assets, volumes, room, snap_m=0.15)
         seconds = time.process_time() - started
         # Of the whole process so far, the scene itself included: it only grows, so counts go from small to large.
-        peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak_bytes = peak_memory_bytes()
         every = max(len(assets) // MOST_ICP_OBJECTS, 1)
         tried = list(zip(assets, volumes, strict=True))[::every]
         started = time.process_time()
@@ -153,7 +154,7 @@ def main() -> None:
     for t in timings:
         print(
             f"| {t.objects} | {t.triangles} | {t.seconds:.2f} | {t.seconds / t.objects:.4f} "
-            f"| {t.peak_bytes / 2**20:.0f} | {t.icp_seconds:.2f} | {t.ratio:.3f} |"
+            f"| {'' if t.peak_bytes is None else f'{t.peak_bytes / 2**20:.0f}'} | {t.icp_seconds:.2f} | {t.ratio:.3f} |"
         )
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(t) for t in timings], indent=1))

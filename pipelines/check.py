@@ -34,13 +34,11 @@ class PhotoCheck:
 
 
 def check_photos(paths: Sequence[Path], settings: Settings, given_files: GivenFiles) -> Iterator[PhotoCheck]:
-    """One result per photo, in order; the error of a single photo is raised."""
+    """One result per photo, in order."""
     for path in paths:
         try:
             yield check_photo(path, settings, given_files)
         except InputError as error:
-            if len(paths) == 1:
-                raise
             yield PhotoCheck(path=path, readiness=None, error=error)
 
 

@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ from pixal3d_scene.errors import InputError
 from pixal3d_scene.export.facts import UNDISTORTED_NAME, scene_facts
 from pixal3d_scene.export.glb import object_glb, scene_glb
 from pixal3d_scene.frontend.mask_cut import HOW_CUT
-from pixal3d_scene.models import Models, load_models
+from pixal3d_scene.models import OWN_PARTS, Models, load_models
 from pixal3d_scene.photo import read_photo
 from pixal3d_scene.progress import Progress
 from pixal3d_scene.reconstruction import Reconstruction, reconstruct, stage_keys
 from pixal3d_scene.review.readiness import Readiness
 from pixal3d_scene.review.report import RunResult, StageRecord, report_facts, report_html
-from pixal3d_scene.run_folder import RunFolder, RunFolderStore
+from pixal3d_scene.run_folder import RunFolder, RunFolderStore, objects_of_other_settings
 from pixal3d_scene.settings import Settings
 from pixal3d_scene.weights.own import LICENCE
 from pixal3d_scene.weights.used import licences_used
@@ -42,7 +42,11 @@ _VERSIONS_OF = ("numpy", "scipy", "pillow", "trimesh", "scikit-image", "torch", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomRun:
-    """What a run left behind. resumed: nothing had to be done. fell_back: objects with another generator."""
+    """What a run left behind. resumed: nothing had to be done. fell_back: objects with another generator.
+
+    folder_notes: sentences on the folder: what was there and is made again though no setting changed, and that it has
+    no lock.
+    """
 
     folder: Path
     objects: tuple[dict[str, Any], ...]
@@ -50,6 +54,7 @@ class RoomRun:
     fell_back: tuple[str, ...]
     resumed: bool
     seconds: float
+    folder_notes: tuple[str, ...] = ()
 
 
 def run_room(
@@ -68,38 +73,36 @@ def run_room(
     are kept. Raises InputError before anything is written, OutputError with the folder left as it was.
     """
     started = time.perf_counter()
-    if redo is not None and only:
-        raise InputError("--redo makes a stage again for all objects and --only for some; give one of them.")
     given = _read(photo_path, settings, given_files or GivenFiles())
-    photo = given.photo
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth, prompts=given.prompts)
-    keys = stage_keys(photo, models, settings, given.known)
+    keys = stage_keys(given.photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
     with folder.locked():
-        looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth", "complete") if stage in keys)
-        if only and not (looked and folder.finished("generate")):
-            raise InputError(
-                f"--only needs a finished run of the same photo, masks and depth in {out}; "
-                "run the same command without it first."
-            )
-        if redo is not None or only:
-            folder.forget(redo or "place")
+        told = _make_again(folder, keys, redo, only)
         if folder.has("export", keys["export"]):
             return _finished(folder, started)
-        return _reconstruct(models, settings, given, folder, keys, only, progress, started)
+        told = (*_lock_note(folder), *told)
+        done = _reconstruct(models, settings, given, folder, keys, only, progress, started)
+        return replace(done, folder_notes=told)
 
 
 def plan_room(
-    photo_path: Path, out: Path, settings: Settings, given_files: GivenFiles, *, redo: str | None = None
+    photo_path: Path,
+    out: Path,
+    settings: Settings,
+    given_files: GivenFiles,
+    *,
+    redo: str | None = None,
+    only: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
-    """What `run_room` would do, as plain facts; writes nothing."""
+    """What `run_room` would do, as plain facts; writes nothing. Raises as it does."""
     given = _read(photo_path, settings, given_files)
     photo = given.photo
     models = load_models(settings, segmenter=given.segmenter, depth=given.depth, prompts=given.prompts)
     keys = stage_keys(photo, models, settings, given.known)
     folder = RunFolder(out, stages=tuple(keys))
-    if redo is not None:
-        folder.forget(redo)
+    told = _make_again(folder, keys, redo, only)
+    stages = {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in keys}
     return {
         "photo": photo.file_name,
         "size_px": list(photo.full_size_px),
@@ -108,9 +111,38 @@ def plan_room(
         "depth": models.depth.name,
         "completer": models.completer.name if models.completer else "none",
         "generator": models.generator.name,
-        "stages": {stage: "keep" if folder.has(stage, keys[stage]) else "run" for stage in keys},
-        "notes": [*photo.notes, *given.notes],
+        "stages": stages | ({"generate": "run"} if only else {}),
+        "only": sorted(only),
+        "notes": [*photo.notes, *given.notes, *told, *_unused_device_notes(models, settings)],
     }
+
+
+def _make_again(folder: RunFolder, keys: Mapping[str, str], redo: str | None, only: frozenset[str]) -> tuple[str, ...]:
+    """The folder's manifest in memory, without what is to be made again; sentences on what is, for another reason than
+    `redo` and `only`, though no setting changed. Raises InputError where they ask for what cannot be done."""
+    if redo is not None and only:
+        raise InputError("--redo makes a stage again for all objects and --only for some; give one of them.")
+    told = _lost_remade(folder, keys)
+    if redo is not None:
+        folder.forget(redo)
+    if not only:
+        return (*told, *_other_settings_remade(folder, keys))
+    if lost := folder.lost_stages():
+        raise InputError(
+            f"--only keeps results, and those of the stage {lost[0]} are missing or not as they were written; run the "
+            f"same command with --redo {lost[0]} first."
+        )
+    looked = all(folder.has(stage, keys[stage]) for stage in ("segment", "depth", "complete") if stage in keys)
+    if not (looked and folder.finished("generate")):
+        raise InputError(
+            f"--only needs a finished run of the same photo, masks and depth in {folder.path}; "
+            "run the same command without it first."
+        )
+    names = folder.object_names()
+    if unknown := sorted(only - set(names)):
+        raise InputError(f"There is no object {', '.join(unknown)}; the run has: {', '.join(names)}.")
+    folder.forget("place")
+    return told
 
 
 def _read(photo_path: Path, settings: Settings, given_files: GivenFiles) -> Given:
@@ -118,6 +150,35 @@ def _read(photo_path: Path, settings: Settings, given_files: GivenFiles) -> Give
         photo_path, max_megapixels=settings.photo.max_megapixels, allow_panorama=settings.photo.allow_panorama
     )
     return read_given(given_files, photo, settings)
+
+
+def _lock_note(folder: RunFolder) -> tuple[str, ...]:
+    if folder.has_lock:
+        return ()
+    return (f"{folder.path} cannot be locked here: start no second run into it before this one has ended.",)
+
+
+def _lost_remade(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:
+    names = folder.lost(keys)
+    return (f"Made again, since missing or not as it was written: {', '.join(names)}.",) if names else ()
+
+
+def _other_settings_remade(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:
+    if not (names := objects_of_other_settings(folder, keys)):
+        return ()
+    return (
+        f"Made again, since --only had mixed the settings of this folder's objects: {', '.join(names)}; "
+        "--only keeps the other objects as they are.",
+    )
+
+
+def _other_settings_kept(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:
+    if not (names := objects_of_other_settings(folder, keys)):
+        return ()
+    return (
+        f"Of other settings than the rest, since --only kept them: {', '.join(names)}; the same command without --only "
+        "makes them again.",
+    )
 
 
 def _finished(folder: RunFolder, started: float) -> RoomRun:
@@ -154,7 +215,14 @@ def _reconstruct(
     readiness = assess_given(given, result.instances if given.segmenter is not None else None)
     notes = notes if readiness.warning is None else (*notes, readiness.warning)
     depth = depth_at_full_size(result, models)
-    notes = (*notes, *result.notes, *_depth_png_notes(depth), *_unused_completion_notes(models))
+    notes = (
+        *notes,
+        *_other_settings_kept(folder, keys),
+        *result.notes,
+        *_depth_png_notes(depth),
+        *_unused_completion_notes(models),
+        *_unused_device_notes(models, settings),
+    )
     files = _files(result, settings, notes, _stage_records(folder, store), readiness)
     files |= {"instances.png": _instances_png(label_map_at_full_size(result, models)), "depth.png": _depth_png(depth)}
     if given.undistorted is not None:
@@ -241,6 +309,16 @@ def _unused_completion_notes(models: Models) -> tuple[str, ...]:
     return (
         f"The generator {models.generator.name} works from the visible surface: what {models.completer.name} painted "
         "is seen in crops/ and changes no mesh. Choose a learned generator (--preset pixal3d) to make use of it.",
+    )
+
+
+def _unused_device_notes(models: Models, settings: Settings) -> tuple[str, ...]:
+    parts = (models.segmenter.name, models.depth.name, models.generator.name)
+    own = [name for name in dict.fromkeys(parts) if name in OWN_PARTS]
+    if settings.device in ("auto", "cpu") or not own:
+        return ()
+    return (
+        f"--device {settings.device} is not used by {' and '.join(own)}: the package's own networks run on the CPU.",
     )
 
 

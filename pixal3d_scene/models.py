@@ -28,6 +28,7 @@ _DEPTH_ANYTHING, _DEPTH_PRO = "depth-anything/Depth-Anything-V2-Metric-Indoor-Sm
 
 
 OWN = "front_end"  # the package's own network, as segmenter and as depth estimator
+OWN_PARTS = (OWN, "lift", "object_networks")  # names of the parts whose networks are the package's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

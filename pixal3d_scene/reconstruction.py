@@ -211,7 +211,10 @@ def place(assets: list[ObjectAsset], volumes: tuple[CropVolume, ...], room: Room
     placements = solve_layout(assets, volumes, room, snap_m=settings.snap_m)
     groups = find_duplicates(assets, volumes, placements)
     if not (groups and settings.share_duplicates):
-        return Placed(assets=tuple(assets), placements=placements, notes=tuple(group.note for group in groups))
+        notes = tuple(group.note for group in groups)
+        if settings.share_duplicates:
+            notes = ("No mesh is shared: no two objects look like one model (--share-duplicates).",)
+        return Placed(assets=tuple(assets), placements=placements, notes=notes)
     shared = share_meshes(groups, assets, volumes, placements)
     again = solve_layout(
         shared.assets, volumes, room, snap_m=settings.snap_m, known_T_node_from_obj=shared.T_node_from_obj

@@ -7,12 +7,10 @@ and renamed when complete; the manifest says of each stage which key its files w
 from __future__ import annotations
 
 import errno
-import fcntl
+import hashlib
 import json
 import os
-import resource
 import shutil
-import sys
 import tempfile
 import time
 import zipfile
@@ -24,6 +22,8 @@ from typing import Any, TypeVar
 from .asset import ObjectAsset
 from .crop import CropVolume
 from .errors import InputError, OutputError
+from .folder_lock import lock_folder
+from .peak_memory import peak_memory_bytes
 from .reconstruction import STAGES
 from .stage_files import (
     pack_asset,
@@ -57,6 +57,7 @@ class RunFolder:
 
     def __init__(self, path: Path, *, stages: Sequence[str] = STAGES) -> None:
         self.path, self.stages = path, tuple(stages)
+        self.has_lock = False  # while `locked`, where there are locks
         # os.path, here and below: a folder that may not be looked into is no error yet, and making it says why.
         if os.path.exists(path) and not os.path.isdir(path):
             raise OutputError(f"{path} is a file; choose a folder for the output.")
@@ -64,12 +65,14 @@ class RunFolder:
 
     def _read_manifest(self) -> dict[str, Any]:
         file = self.path / MANIFEST
-        fresh: dict[str, Any] = {"schema": SCHEMA, "stages": {}, "files": []}
+        fresh: dict[str, Any] = {"schema": SCHEMA, "stages": {}, "files": [], "sha256": {}}
         if not os.path.isfile(file):
             return fresh
         try:
             manifest: dict[str, Any] = json.loads(file.read_text())
             names = [*manifest["files"], *(name for entry in manifest["stages"].values() for name in entry["files"])]
+            names += [name for entry in manifest["stages"].values() for name in dict(entry.get("other_keys", {}))]
+            manifest["sha256"] = dict(manifest.get("sha256", {}))
             same = manifest["schema"] == SCHEMA and all(_is_inside(name) for name in names)
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             return fresh
@@ -84,33 +87,27 @@ class RunFolder:
         is_new = not os.path.exists(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDONLY)
             if not os.access(self.path, os.W_OK | os.X_OK):  # now, not when the first stage is done
-                os.close(handle)
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            let_go = lock_folder(self.path)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"Another run is writing to {self.path}; wait for it, or choose another folder with -o."
+            ) from error
         except OSError as error:
             raise self._output_error(error) from error
+        self.has_lock = let_go is not None
         try:
-            self._lock(handle)
             self.manifest = self._read_manifest()
             self._refuse_foreign_files()
             self._remove_left_overs()
             yield
         finally:
-            os.close(handle)
+            if let_go is not None:
+                let_go()
             if is_new:  # nothing was written: leave no empty folder
                 with suppress(OSError):
                     self.path.rmdir()
-
-    def _lock(self, handle: int) -> None:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"Another run is writing to {self.path}; wait for it, or choose another folder with -o."
-            ) from error
-        except OSError:  # some network file systems have no locks: then it is up to the user
-            return
 
     def _refuse_foreign_files(self) -> None:
         if (self.path / MANIFEST).exists():
@@ -130,18 +127,52 @@ class RunFolder:
                     file.unlink()
 
     def has(self, stage: str, key: str) -> bool:
-        """Was this stage finished with this key, and are its files still there?"""
-        return self.finished(stage) and self.manifest["stages"][stage]["key"] == key
+        """Was this stage finished with this key, it and all that it was made from, and are its files as they were?"""
+        before = self.stages[: self.stages.index(stage) + 1]
+        mixed = any(self._other_keys(earlier) for earlier in before)
+        return self.finished(stage) and self.manifest["stages"][stage]["key"] == key and not mixed
 
     def finished(self, stage: str) -> bool:
-        """Was this stage finished with any key, and are its files still there?"""
+        """Was this stage finished with any key, and are its files as they were written?"""
         entry = self.manifest["stages"].get(stage)
-        return bool(entry and entry["status"] == "done" and all((self.path / f).is_file() for f in entry["files"]))
+        return bool(entry and entry["status"] == "done" and all(self.is_intact(name) for name in entry["files"]))
+
+    def is_intact(self, name: str) -> bool:
+        """Is a file there, with the content that a run wrote?"""
+        try:
+            with (self.path / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return False
+        return found == self.manifest["sha256"].get(name)
+
+    def lost(self, keys: Mapping[str, str]) -> list[str]:
+        """Files of the stages with these keys that are missing, or not as they were written."""
+        entries = [entry for stage, entry in self.manifest["stages"].items() if entry["key"] == keys.get(stage)]
+        return sorted(name for entry in entries for name in entry["files"] if not self.is_intact(name))
+
+    def lost_stages(self) -> list[str]:
+        """Stages before `export` that were finished with any key, and some of whose files are not as they were."""
+        done = [name for name, entry in self.manifest["stages"].items() if entry["status"] == "done"]
+        return [stage for stage in self.stages if stage in done and stage != "export" and not self.finished(stage)]
 
     def made(self, stage: str, key: str) -> frozenset[str]:
         """Files of a stage that were made with this key, also where it was only begun."""
+        return frozenset(name for name, of in self.file_keys(stage).items() if of == key)
+
+    def file_keys(self, stage: str) -> dict[str, str]:
+        """The files of a stage with the key that each was made with; `--only` makes some with another one."""
         entry = self.manifest["stages"].get(stage)
-        return frozenset(entry["files"]) if entry and entry["key"] == key else frozenset()
+        return {name: self._other_keys(stage).get(name, entry["key"]) for name in entry["files"]} if entry else {}
+
+    def object_names(self) -> tuple[str, ...]:
+        """The objects that the stage `generate` has."""
+        return tuple(PurePosixPath(name).stem for name in self.file_keys("generate"))
+
+    def _other_keys(self, stage: str) -> dict[str, str]:
+        """Keys of the files of a stage that were made with another one than the stage."""
+        keys: dict[str, str] = self.manifest["stages"].get(stage, {}).get("other_keys", {})
+        return keys
 
     def seconds_begun(self, stage: str, key: str) -> float:
         """What was spent on a stage that was begun with this key and not finished."""
@@ -169,6 +200,7 @@ class RunFolder:
                 os.chmod(temporary_name, 0o644)
             for source, target in temporary:
                 os.replace(source, target)
+            self.manifest["sha256"] |= {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         except OSError as error:
             raise self._output_error(error) from error
         finally:
@@ -195,11 +227,25 @@ class RunFolder:
         self.manifest["files"] = sorted({*self.manifest["files"], *earlier, *files})
         self._record(stage, key, "begun", files, seconds)
 
-    def finish(self, stage: str, key: str, files: Iterable[str], *, seconds: float) -> None:
-        """Record a stage as done; stages after it, and those that this run does not have, are forgotten."""
-        self._record(stage, key, "done", files, seconds)
+    def finish(
+        self, stage: str, key: str, files: Iterable[str], *, seconds: float, kept: Mapping[str, str] | None = None
+    ) -> None:
+        """Record a stage as done; stages after it, and those that this run does not have, are forgotten.
 
-    def _record(self, stage: str, key: str, status: str, files: Iterable[str], seconds: float) -> None:
+        kept: files that were taken over, with the keys that they were made with.
+        """
+        other_keys = {name: of for name, of in (kept or {}).items() if of != key}
+        self._record(stage, key, "done", files, seconds, other_keys)
+
+    def _record(
+        self,
+        stage: str,
+        key: str,
+        status: str,
+        files: Iterable[str],
+        seconds: float,
+        other_keys: Mapping[str, str] | None = None,
+    ) -> None:
         stages = self.manifest["stages"]
         for foreign in set(stages) - set(self.stages):
             del stages[foreign]
@@ -211,7 +257,10 @@ class RunFolder:
             "seconds": round(seconds, 3),
             "peak_memory_bytes": peak_memory_bytes(),
             "files": sorted(files),
+            **({"other_keys": dict(other_keys)} if other_keys else {}),
         }
+        listed = {*self.manifest["files"], *(name for entry in stages.values() for name in entry["files"])}
+        self.manifest["sha256"] = {name: of for name, of in self.manifest["sha256"].items() if name in listed}
         self.write({MANIFEST: _json(self.manifest)})
 
     def forget(self, stage: str) -> None:
@@ -260,9 +309,6 @@ class RunFolderStore:
         """See `reconstruction.Store`. An object is kept as soon as it is made; objects of `only` in a folder of their
         own until all are there, since what they join may be of other settings: till then the scene stays as it is.
         """
-        if unknown := self.only - {v.name for v in volumes}:
-            names = ", ".join(v.name for v in volumes)
-            raise InputError(f"There is no object {', '.join(sorted(unknown))}; the run has: {names}.")
         files = {v.name: f"stages/objects/{v.name}.npz" for v in volumes}
         key, kept = self.keys["generate"], self._kept_assets(files)
         missing = tuple(v for v in volumes if v.name not in kept)
@@ -277,9 +323,11 @@ class RunFolderStore:
             if not self.only:
                 seconds = earlier_s + time.perf_counter() - started
                 self.folder.begin("generate", key, [files[name] for name in kept], seconds=seconds)
+        of: dict[str, str] = {}
         if self.only:
+            of = self.folder.file_keys("generate") | {files[name]: key for name in self.only}
             self.folder.write({files[name]: pack_asset(kept[name]) for name in sorted(self.only)})
-        self._finish("generate", files.values(), started, earlier_s=earlier_s)
+        self._finish("generate", files.values(), started, earlier_s=earlier_s, kept=of)
         shutil.rmtree(self.folder.path / _ONLY, ignore_errors=True)
         return [kept[v.name] for v in volumes]
 
@@ -296,10 +344,19 @@ class RunFolderStore:
         loaded = {name: self._load(file, unpack_asset) for name, file in wanted.items()}
         return {name: asset for name, asset in loaded.items() if asset is not None}
 
-    def _finish(self, stage: str, files: Iterable[str], started: float, *, earlier_s: float = 0.0) -> None:
-        """earlier_s: what an interrupted run had spent on it."""
+    def _finish(
+        self,
+        stage: str,
+        files: Iterable[str],
+        started: float,
+        *,
+        earlier_s: float = 0.0,
+        kept: Mapping[str, str] | None = None,
+    ) -> None:
+        """earlier_s: what an interrupted run had spent on it. kept: see `RunFolder.finish`."""
         self.seconds[stage] = time.perf_counter() - started
-        self.folder.finish(stage, self.keys[stage], files, seconds=earlier_s + self.seconds[stage])
+        seconds = earlier_s + self.seconds[stage]
+        self.folder.finish(stage, self.keys[stage], files, seconds=seconds, kept=kept)
 
     def _load(self, name: str, unpack: Callable[[bytes], Any]) -> Any:
         """A kept result, or None where the file is damaged: it is then made again."""
@@ -309,16 +366,23 @@ class RunFolderStore:
             return None
 
 
+def objects_of_other_settings(folder: RunFolder, keys: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the objects that `--only` made, or kept, with other settings than those of `keys`; none where no object
+    has the settings of `keys`."""
+    of = folder.file_keys("generate")
+    others = tuple(PurePosixPath(file).stem for file, key in of.items() if key != keys["generate"])
+    return others if len(others) < len(of) else ()
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a manifest shows that a run wrote into this folder."""
+    return bool(RunFolder(path).manifest["stages"])
+
+
 def _is_inside(name: str) -> bool:
     """A manifest may come from elsewhere, and what it lists is deleted when it is stale."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts
-
-
-def peak_memory_bytes() -> int:
-    """The most memory this process has had so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
 def _json(value: object) -> bytes:

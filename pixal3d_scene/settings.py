@@ -236,8 +236,12 @@ def resolve_settings(
     quality: Quality = "standard",
     config_file: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
+    called: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Defaults < quality < preset < config file < overrides (a nested mapping such as {"seed": 7})."""
+    """Defaults < quality < preset < config file < overrides (a nested mapping such as {"seed": 7}).
+
+    called: what the user calls a setting, by its dotted name. Raises InputError where one is not usable.
+    """
     if preset not in preset_names():
         raise InputError(f"There is no preset {preset!r}; choose one of: {', '.join(preset_names())}.")
     if quality not in QUALITY:
@@ -255,8 +259,10 @@ def resolve_settings(
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise InputError(f"There is no setting {key!r}; see docs/settings.md for those that exist.") from error
-        why = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"The setting {key!r} is not usable: {why} (got {first['input']!r}).") from error
+        why = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be", 1)
+        got = f"{first['input']:g}" if isinstance(first["input"], float) else repr(first["input"])
+        name = (called or {}).get(key, f"The setting {key!r}")
+        raise InputError(f"{name} is not usable: {why} (got {got}).") from error
 
 
 def _read(config_file: Path) -> str:

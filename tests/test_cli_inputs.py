@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 from cli import app
 from pixal3d_scene.frontend.given_camera import read_camera
 
+EXAMPLE_PHOTO = Path(__file__).resolve().parents[1] / "examples" / "room" / "photo.jpg"
+
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> RoomOnDisk:
@@ -225,6 +227,13 @@ def _given(name: str) -> Callable[[RoomOnDisk, Path], list[object]]:
     def fov(room: RoomOnDisk, tmp_path: Path) -> list[object]:
         return ["--fov", 190]
 
+    def megapixels(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        return ["--max-megapixels", 0]
+
+    def megapixels_of_file(room: RoomOnDisk, tmp_path: Path) -> list[object]:
+        (tmp_path / "c.toml").write_text("[photo]\nmax_megapixels = -1.5\n")
+        return ["--config", tmp_path / "c.toml"]
+
     return locals()[name]  # type: ignore[no-any-return]
 
 
@@ -248,7 +257,9 @@ def _given(name: str) -> Callable[[RoomOnDisk, Path], list[object]]:
         ("depth_zero", "no valid pixel"),
         ("camera_keys", "lacks height, K; give width, height and K"),
         ("config_folder", "is a folder; give a TOML file"),
-        ("device", "'device' is not usable: choose auto, cpu, cuda, cuda:N or mps (got 'gpu')"),
+        ("megapixels", "error: --max-megapixels is not usable: it must be greater than 0 (got 0)."),
+        ("megapixels_of_file", "'photo.max_megapixels' is not usable: it must be greater than 0 (got -1.5)."),
+        ("device", "--device is not usable: choose auto, cpu, cuda, cuda:N or mps (got 'gpu')"),
     ],
 )
 def test_refused_data(room: RoomOnDisk, tmp_path: Path, name: str, sentence: str) -> None:
@@ -312,6 +323,21 @@ def test_a_photo_of_few_pixels_is_refused_by_check_as_well(
         assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
         assert f"is {size_px[0]} x {size_px[1]} px, smaller than 32 px; use a larger photo." in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size_px", [(32, 32), (40, 33), (33, 40)])
+def test_the_smallest_photos_are_reconstructed(tmp_path: Path, size_px: tuple[int, int]) -> None:
+    """Of so few pixels little can be known, but what there is ends in a scene."""
+    Image.open(EXAMPLE_PHOTO).resize(size_px).save(tmp_path / "small.png")
+    out = tmp_path / "run"
+    result = run(tmp_path / "small.png", "-o", out)
+    assert result.exit_code in (0, 5), result.output  # some are mere boxes
+    assert any("reach out of the photo" in note for note in json.loads((out / "report.json").read_text())["notes"])
+    scene = json.loads((out / "scene.json").read_text())
+    assert scene["objects"]
+    for item in scene["objects"]:
+        assert np.isfinite([*item["size_m"], *np.ravel(item["T_world_from_node"])]).all(), item["name"]
 
 
 @pytest.mark.parametrize("command", [("run", "--dry-run"), ("check",)])

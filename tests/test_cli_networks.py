@@ -247,3 +247,42 @@ def test_a_gpu_that_is_not_there_is_told_before_any_stage(photo: Path, tmp_path:
     assert result.exit_code == 3
     assert f"The device cuda:{there} is not there" in result.output
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "parts"),
+    [
+        ([], "front_end and lift"),
+        (["--segmenter", "regions"], "front_end and lift"),
+        (["--segmenter", "regions", "--config", "room.toml"], "lift"),
+        (["--segmenter", "regions", "--config", "box.toml"], None),
+    ],
+)
+def test_parts_that_do_not_use_the_device_are_told(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], parts: str | None
+) -> None:
+    monkeypatch.setattr("pixal3d_scene.models.choose_device", lambda name: name)  # as if it were there
+    monkeypatch.chdir(tmp_path)
+    Path("room.toml").write_text('[depth]\nestimator = "room_geometry"\n')
+    Path("box.toml").write_text('[depth]\nestimator = "room_geometry"\n[generate]\ngenerator = "box"\n')
+    told = f"note: --device cuda is not used by {parts}: the package's own networks run on the CPU."
+    planned = invoke("run", str(photo), "--device", "cuda", "--dry-run", *more)
+    assert planned.exit_code == 0, planned.output
+    assert [line for line in planned.stderr.splitlines() if "--device" in line] == [told] * (parts is not None)
+    assert "--device" not in invoke("run", str(photo), "--device", "cpu", "--dry-run", *more).stderr
+
+
+def test_the_report_tells_what_does_not_use_the_device(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixal3d_scene.models.choose_device", lambda name: name)
+    (tmp_path / "room.toml").write_text(
+        '[depth]\nestimator = "room_geometry"\n[generate]\nhidden_sides = false\nvoxels = 32\n'
+    )
+    out = tmp_path / "run"
+    chosen = ["--segmenter", "regions", "--config", str(tmp_path / "room.toml"), "--quality", "draft"]
+    assert invoke("run", str(photo), "-o", str(out), "--device", "cuda", *chosen).exit_code == 0
+    assert (
+        "--device cuda is not used by lift: the package's own networks run on the CPU."
+        in (json.loads((out / "report.json").read_text())["notes"])
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from cli_settings import Quality, settings_of
 from pixal3d_scene import settings as settings_module
 from pixal3d_scene.errors import InputError
 from pixal3d_scene.settings import Settings, preset_names, resolve_settings
@@ -112,9 +113,7 @@ def test_resolving_leaves_the_quality_table_alone() -> None:
 
 
 def test_sharing_meshes_is_asked_for_on_the_command_line() -> None:
-    import cli
-
-    asked = cli._settings("embedded", cli.Quality.standard, flags={"layout.share_duplicates": True})
+    asked = settings_of("embedded", Quality.standard, flags={"layout.share_duplicates": True})
     assert asked.layout.share_duplicates
-    assert not cli._settings("embedded", cli.Quality.standard).layout.share_duplicates
+    assert not settings_of("embedded", Quality.standard).layout.share_duplicates
     assert asked.layout.snap_m == resolve_settings().layout.snap_m

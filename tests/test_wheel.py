@@ -57,7 +57,7 @@ def run_in(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
 def test_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {n.split("/")[0] for n in names if ".dist-info" not in n}
-    commands = {"cli.py", "cli_exit.py", "cli_models.py", "cli_output.py"}
+    commands = {"cli.py", "cli_exit.py", "cli_models.py", "cli_output.py", "cli_settings.py"}
     assert tops == {*commands, "configs", "examples", "pipelines", "pixal3d_scene"}
     assert {"pixal3d_scene/py.typed", "configs/embedded.toml", "examples/room/photo.jpg"} <= set(names)
     assert any(n.endswith("LICENSE") for n in names)

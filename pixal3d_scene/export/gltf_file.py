@@ -48,7 +48,7 @@ def glb_bytes(nodes: Sequence[GltfNode], *, jpeg_quality: int) -> bytes:
     """One GLB file, the same bytes for the same nodes.
 
     Nodes that hold the same `Mesh` and the same `Material` share one mesh of the file. Meshes are named after their
-    first node, materials `<name>_mat`. Raises StageFailed for a mesh that no viewer
+    first node, materials `<name>_mat`, pictures `<name>_base_colour`. Raises StageFailed for a mesh that no viewer
     could draw and ValueError for two nodes of one name.
     """
     from trimesh.exchange.gltf import export_glb
@@ -130,7 +130,7 @@ def _add_materials(
             if texture_index == len(tree["textures"]):
                 buffers[("texture", texture_index)] = encoded.data + bytes(-len(encoded.data) % 4)
                 image = {
-                    "name": f"texture_{texture_index:02d}",
+                    "name": f"{node.name}_base_colour",
                     "mimeType": encoded.mime_type,
                     "bufferView": len(buffers) - 1,
                 }

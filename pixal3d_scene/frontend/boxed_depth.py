@@ -91,7 +91,8 @@ def with_room_in_box(
         if footing is Footing.HANGING:  # as flat as its wall
             farther = np.full_like(farther, np.median(farther))
         if footing is Footing.CUT:  # the floor at the photo's edge is behind what the edge cuts off, whatever is seen
-            at_edge = np.nonzero(mask)[0] >= (1 - _EDGE_BAND) * mask.shape[0]
+            height_px = mask.shape[0]  # the last row counts, also where it is more than the band
+            at_edge = np.nonzero(mask)[0] >= min((1 - _EDGE_BAND) * height_px, height_px - 1)
             farther = farther - max(float(np.median(farther[at_edge])), 0.0)
         shaped_m = relief_m * np.exp(farther)
         # What would reach into a wall stands before it as it is, rather than be flattened against it.

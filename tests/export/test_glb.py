@@ -137,6 +137,10 @@ def test_textures_decode_to_what_was_put_in():
         pictures.append(Image.open(io.BytesIO(data)))
         assert Image.MIME[pictures[-1].format] == image.mimeType
     assert [picture.mode for picture in pictures] == ["RGB", "RGBA"]
+    # The lamp's texture equals the table's and is stored with it.
+    assert [image.name for image in gltf.images] == ["couch_table_03_base_colour", "leaf_13_base_colour"]
+    leaf = next(material for material in gltf.materials if material.name == "leaf_13_mat")
+    assert gltf.textures[leaf.pbrMetallicRoughness.baseColorTexture.index].source == 1
     corners = np.asarray(pictures[0])[[4, 4, 27, 27], [4, 27, 4, 27]].astype(int)
     assert np.abs(corners - marked_texture()[[4, 4, 27, 27], [4, 27, 4, 27]]).max() < 10
     assert np.array_equal(np.asarray(pictures[1]), marked_texture(alpha=True))

@@ -176,6 +176,15 @@ def test_without_being_asked_they_are_only_named(four_chairs: RenderedScene) -> 
     assert {p.mesh_of for p in apart.placements} == {None}
 
 
+def test_sharing_says_so_where_there_is_nothing_to_share() -> None:
+    different = scene_of((at(chair(), -0.5, -0.8, 20), RED), (standing_box((1.2, 0.4, 0.6), 0.6, 0.4), RED))
+    assert found_in(different) == ()
+    told = placed_in(different, share=True)
+    assert told.notes == ("No mesh is shared: no two objects look like one model (--share-duplicates).",)
+    assert {p.mesh_of for p in told.placements} == {None}
+    assert placed_in(different, share=False).notes == ()
+
+
 @pytest.mark.slow
 def test_the_shared_mesh_stands_where_every_chair_stood(shared: Placed, four_chairs: RenderedScene) -> None:
     (model,) = {p.mesh_of for p in shared.placements if p.mesh_of}
