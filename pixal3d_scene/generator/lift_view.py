@@ -193,21 +193,37 @@ def _signed_edge(kind: UInt8[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
     return (_inner_distance(kind != FREE) - _inner_distance(kind != OBJECT)).astype(np.float32)
 
 
+# Regions with a longer side than this are measured on every second, third ... pixel: far finer than the voxels that
+# ask for widths, and the time grows with the cube of the side.
+_WIDTH_SIDE_PX = 1600
+
+
 def _local_width(inner_px: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """Diameter of the largest disc inside the shape that covers each pixel (local thickness, Hildebrand 1997).
 
     A geometric series of radii: the answer is right within a quarter, which is enough for a prior.
     """
-    from scipy.ndimage import distance_transform_edt
+    from scipy.ndimage import distance_transform_edt, find_objects
 
-    width = np.zeros(inner_px.shape)
-    radius = float(inner_px.max(initial=0.0))
-    while radius > 0.5:
-        centres = inner_px >= radius
-        covered = distance_transform_edt(~centres) <= radius + 0.5
+    whole = np.zeros(inner_px.shape)
+    if not (inner_px > 0).any():
+        return whole
+    # All discs lie in the shape or reach the pixel beside it.
+    rows, columns = find_objects((inner_px > 0).astype(np.int8))[0]
+    window = (slice(max(rows.start - 2, 0), rows.stop + 2), slice(max(columns.start - 2, 0), columns.stop + 2))
+    step = -(-max(inner_px[window].shape) // _WIDTH_SIDE_PX)
+    coarse_px = inner_px[window][::step, ::step]
+    width = np.zeros(coarse_px.shape)
+    radius = float(coarse_px.max())
+    while radius > 0.5 * step:
+        centres = coarse_px >= radius
+        covered = step * distance_transform_edt(~centres) <= radius + 0.5 * step
         width = np.where(covered & (width == 0), 2 * radius, width)
         radius *= 0.75
-    return np.where((width == 0) & (inner_px > 0), 1.0, width)
+    width = np.where((width == 0) & (coarse_px > 0), float(step), width)
+    h, w = whole[window].shape
+    whole[window] = width.repeat(step, axis=0)[:h].repeat(step, axis=1)[:, :w]
+    return whole
 
 
 def flat_index(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from ..arrays import nearest
 from ..depth import Depth
 
 # Width of the neighbourhood in which the slow error is taken for one value, as a share of the picture's longer side.
@@ -22,6 +23,9 @@ _NEAR_LOG = 0.15
 # Weight of the floor in the neighbourhood of a wall's pixel that makes its error known.
 _LEAST_FLOOR = 0.08
 _FEWEST_PIXELS = 100
+# A larger depth map is looked at with this longer side: what is sought is slow, and the neighbourhood's cost grows with
+# the cube of the side.
+_SIDE_PX = 1600
 _ROUNDS = 2
 
 
@@ -29,6 +33,10 @@ def shifts_at_foot(
     depth: Depth, background: Bool[np.ndarray, "H W"], walls: Sequence[tuple[Float[np.ndarray, "2"], float]]
 ) -> list[float]:
     """walls: normal into the room and offset in plan (x, z). A wall whose foot is not in sight gets 0."""
+    shrink = max(1.0, max(depth.camera.size_px) / _SIDE_PX)
+    if shrink > 1:
+        size_px = (max(1, int(depth.camera.size_px[0] / shrink)), max(1, int(depth.camera.size_px[1] / shrink)))
+        depth, background = depth.resized(size_px), nearest(background, size_px)
     camera = depth.camera
     height_m = float(camera.centre_world[1])
     rays_world = camera.T_world_from_cam.rotation.apply(camera.rays_cam().reshape(-1, 3)).reshape(*depth.z_m.shape, 3)
