@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rendered_scene import RenderedScene, box, camera_at, render, shell, standing_box
 
+from pixal3d_scene.arrays import nearest
 from pixal3d_scene.depth import Depth
 from pixal3d_scene.layout.near_planes import planes_near
 from pixal3d_scene.layout.room_shell import background_mask, fit_room
@@ -40,6 +41,15 @@ def test_the_floor_tells_how_far_a_wall_is_off(scene: RenderedScene, factor: flo
     (shift_m,) = shifts_at_foot(depth, background, [(BACK[0], seen_at)])
     assert seen_at + shift_m == pytest.approx(-3.0, abs=0.005)
     assert back_wall(fit_room(depth, scene.instances).planes) == pytest.approx(-3.0, abs=0.01)
+
+
+def test_a_large_depth_map_says_the_same(scene: RenderedScene) -> None:
+    depth = wrong(scene.depth, 1.04)
+    background = background_mask(depth, scene.instances)
+    large = depth.resized((1920, 1440))
+    seen_at = 2.7 - 1.04 * (2.7 + 3.0)
+    (shift_m,) = shifts_at_foot(large, nearest(background, (1920, 1440)), [(BACK[0], seen_at)])
+    assert seen_at + shift_m == pytest.approx(-3.0, abs=0.005)
 
 
 def test_a_wall_whose_foot_is_not_in_sight_stays(scene: RenderedScene) -> None:
